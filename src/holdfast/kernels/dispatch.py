@@ -1,0 +1,79 @@
+"""Which backend runs a call, and why the faster ones cannot: the whole choice in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import torch
+
+from holdfast.errors import BackendError
+from holdfast.kernels import cpu, vendor
+from holdfast.spec import CellSpec
+
+BACKENDS = ("reference", "cpu", "vendor")
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """All that a backend may look at to say whether it can run one layer and direction."""
+
+    spec: CellSpec
+    dtype: torch.dtype
+    device: torch.device
+    time: int
+    batch: int
+    input_size: int
+    hidden_size: int
+    lengths: bool
+    resets: bool
+    masks: bool  # a training call of a spec with random masks
+    trace: bool
+    grad: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The backend taken and, for every other one, why not (backend, reason) in the order tried."""
+
+    backend: str
+    refused: tuple[tuple[str, str], ...]
+
+
+def choose(request: CallRequest, wanted: str) -> Choice:
+    """Return the fastest backend that can run the request, or the wanted one.
+
+    Raises:
+        BackendError: `wanted` is no backend, or cannot run this call; the message gives its reason.
+    """
+    if wanted != "auto":
+        if wanted not in BACKENDS:
+            raise BackendError(f"backend must be 'auto' or one of {', '.join(BACKENDS)}, got {wanted!r}.")
+        reason = unsupported(request, wanted)
+        if reason is not None:
+            raise BackendError(f"backend={wanted!r} cannot run this call: {reason}. backend='auto' picks one that can.")
+        return Choice(wanted, ())
+    refused: list[tuple[str, str]] = []
+    for backend in _order(request):
+        reason = unsupported(request, backend)
+        if reason is None:
+            return Choice(backend, tuple(refused))
+        refused.append((backend, reason))
+    raise BackendError(f"no backend can run this call: {refused}")
+
+
+def unsupported(request: CallRequest, backend: str) -> str | None:
+    """Return None when the backend can run the request, else a clause that says why not."""
+    modules: dict[str, ModuleType] = {"cpu": cpu, "vendor": vendor}
+    return modules[backend].unsupported(request) if backend in modules else None
+
+
+def _order(request: CallRequest) -> tuple[str, ...]:
+    """Return the backends from fastest to slowest for this size. Measured by `make bench`; see docs/lab-notes.md."""
+    if request.spec.family == "lstm" and request.batch * request.hidden_size > VENDOR_FROM:
+        return ("vendor", "cpu", "reference")
+    return ("cpu", "vendor", "reference")
+
+
+VENDOR_FROM = 4096
+"""Batch times hidden size above which oneDNN's LSTM is taken before ours."""

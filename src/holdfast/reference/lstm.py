@@ -1,0 +1,55 @@
+"""The LSTM, one step at a time: the equations of docs/math/lstm.md in plain torch."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import layer_norm
+
+from holdfast.spec import LAYER_NORM_EPS, CellSpec
+
+Params = dict[str, Tensor]
+
+
+def lstm_step(
+    pre: Tensor, c_prev: Tensor, params: Params, spec: CellSpec
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Advance the memory cell one step, from the gate sums to the new output and cell state.
+
+        i = sigmoid(pre_i + p_i * c_prev)      f = sigmoid(pre_f + p_f * c_prev)      g = tanh(pre_g)
+        c = f * c_prev + i * g
+        o = sigmoid(pre_o + p_o * c)           h = o * tanh(c)
+
+    Args:
+        pre: [B, G*H], W x + R h + b in the order of spec.gates.
+        c_prev: [B, H].
+
+    Returns:
+        h [B, H] (before the projection), c [B, H], and the gates by name, each [B, H].
+
+    Source: Gers et al. 2000 (forget gate); Gers & Schmidhuber 2000 (peepholes p); Greff et al. 2017 (f = 1 - i);
+    Ba et al. 2016, eq. 22 (tanh of the normalised c) for layer_norm="ba2016".
+    """
+    rows = dict(zip(spec.gates, pre.chunk(len(spec.gates), dim=-1), strict=True))
+    peep = dict(zip(spec.peephole_gates, params["weight_peep"].unbind(0), strict=True)) if spec.peephole else {}
+
+    def gate(name: str, c: Tensor) -> Tensor:
+        return (rows[name] + peep[name] * c if name in peep else rows[name]).sigmoid()
+
+    i = gate("i", c_prev)
+    f = gate("f", c_prev) if "f" in rows else forget_without_gate(i, spec)
+    g = rows["g"].tanh()
+    c = f * c_prev + i * g
+    if spec.layer_norm == "state":
+        c = normalise_cell(c, params)
+    o = gate("o", c)  # the output gate sees the new cell state
+    read = normalise_cell(c, params) if spec.layer_norm == "ba2016" else c
+    return o * read.tanh(), c, {"i": i, "f": f, "g": g, "o": o}
+
+
+def forget_without_gate(i: Tensor, spec: CellSpec) -> Tensor:
+    """Return f where the weights hold no row for it: tied to i, or always open (Hochreiter & Schmidhuber 1997)."""
+    return 1 - i if spec.coupled else i.new_ones(()).expand_as(i)
+
+
+def normalise_cell(c: Tensor, params: Params) -> Tensor:
+    return layer_norm(c, c.shape[-1:], params["ln_c_weight"], params["ln_c_bias"], LAYER_NORM_EPS)
