@@ -1,0 +1,52 @@
+# Each target sets up what it needs in .venv, from Python 3.10+, make and, for the fast kernels, a C++ compiler.
+#
+#   make demo     train the three cells on the long-memory sentence and show what they remember
+#   make test     run the tests
+#   make check    formatting, lint, types, architecture
+#   make bench    time the layers against torch.nn
+#
+# Another PyTorch: make demo TORCH_VERSION=2.9.1, or PIP_INDEX_URL=... for another build of it.
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_VERSION ?= 2.13.0
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := $(shell find src csrc -type f ! -name '*.so' ! -name '*.pyc' 2>/dev/null) CMakeLists.txt README.md LICENSE
+
+.PHONY: demo test check bench install clean
+
+demo: install
+	$(BIN)/holdfast demo $(ARGS)
+
+test: install
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+bench: install
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+install: $(VENV)/.package
+
+$(VENV)/.venv:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.torch-$(TORCH_VERSION): $(VENV)/.venv
+	$(PIP) install 'torch==$(TORCH_VERSION)'
+	touch $@
+
+# The first install, and each after a change of pyproject.toml, brings the dependencies; later ones only rebuild.
+$(VENV)/.package: $(VENV)/.torch-$(TORCH_VERSION) pyproject.toml $(SOURCES)
+	if [ $@ -nt pyproject.toml ]; then $(PIP) install --no-deps .; else $(PIP) install '.[all,dev]' 'torch==$(TORCH_VERSION)'; fi
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,184 @@
+// The Python module _kernels: memory comes as addresses and sizes, so nothing here knows torch or NumPy either.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "kernels.h"
+
+namespace holdfast {
+#if HOLDFAST_HAS_V3
+namespace level_v3 { extern const Level level; }
+#endif
+#if HOLDFAST_HAS_V4
+namespace level_v4 { extern const Level level; }
+#endif
+#if HOLDFAST_HAS_NEON
+namespace level_neon { extern const Level level; }
+#endif
+}  // namespace holdfast
+
+namespace {
+
+using namespace holdfast;
+namespace nb = nanobind;
+
+// The levels this CPU can run, best first.
+std::vector<const Level*> runnable() {
+  std::vector<const Level*> levels;
+#if HOLDFAST_HAS_V3
+  __builtin_cpu_init();
+  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+                  __builtin_cpu_supports("bmi2");
+  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vl");
+  if (v4) levels.push_back(&level_v4::level);
+  if (v3) levels.push_back(&level_v3::level);
+#endif
+#if HOLDFAST_HAS_NEON
+  levels.push_back(&level_neon::level);
+#endif
+  return levels;
+}
+
+const Level* current = nullptr;
+
+std::vector<std::string> runnable_names() {
+  std::vector<std::string> names;
+  for (const Level* level : runnable()) names.emplace_back(level->name);
+  return names;
+}
+
+void use(const std::string& name) {
+  for (const Level* level : runnable()) {
+    if (name == level->name) {
+      current = level;
+      return;
+    }
+  }
+  throw std::invalid_argument("this CPU cannot run level " + name);
+}
+
+// Runs fn(data) on each thread of a team: libgomp's GOMP_parallel, found by the caller in what its process has loaded.
+using TeamRun = void (*)(void (*fn)(void*), void* data, unsigned num_threads, unsigned flags);
+std::atomic<TeamRun> team_run{nullptr};
+
+void use_team(std::uintptr_t address) { team_run = reinterpret_cast<TeamRun>(address); }
+
+template <class Args>
+struct Job {
+  void (*sweep)(Family, const Args&, std::size_t, std::size_t);
+  Family family;
+  const Args* args;
+  std::size_t chunks;
+  std::atomic<std::size_t> next{0};
+
+  // Takes chunks of rows until none is left: right for a team of any size.
+  static void work(void* self) {
+    Job& job = *static_cast<Job*>(self);
+    const std::size_t rows = job.args->B;
+    for (std::size_t k = job.next++; k < job.chunks; k = job.next++)
+      job.sweep(job.family, *job.args, rows * k / job.chunks, rows * (k + 1) / job.chunks);
+  }
+};
+
+constexpr double kSplitFrom = 1e6;      // multiply-adds of a call below which waking a second thread costs more
+constexpr double kReleaseFrom = 100e3;  // and below which letting the interpreter go does
+
+template <class Args>
+void run(void (*sweep)(Family, const Args&, std::size_t, std::size_t), Family family, const Args& args, double work,
+         std::size_t threads) {
+  const TeamRun team = team_run.load();
+  const std::size_t chunks = threads < args.B ? threads : args.B;
+  if (!team || chunks < 2 || work < kSplitFrom) {
+    sweep(family, args, 0, args.B);
+    return;
+  }
+  Job<Args> job{sweep, family, &args, chunks};
+  team(&Job<Args>::work, &job, static_cast<unsigned>(chunks), 0);
+}
+
+template <class T>
+T* at(std::uintptr_t address) {
+  return reinterpret_cast<T*>(address);
+}
+
+using Address = std::uintptr_t;
+
+double multiply_adds(const Level* level, Family family, std::size_t T, std::size_t B, std::size_t H) {
+  return static_cast<double>(T) * B * level->packed_size(family, H);
+}
+
+void check(int family) {
+  if (!current) throw std::runtime_error("no CPU level is in use");
+  if (family < 0 || family >= kNumFamilies) throw std::invalid_argument("unknown family");
+}
+
+std::size_t packed_size(int family, std::size_t H) {
+  check(family);
+  return current->packed_size(static_cast<Family>(family), H);
+}
+
+void forward(int family_number, std::size_t T, std::size_t B, std::size_t H, bool reverse, Address pre, Address w_hh,
+             Address packed, Address bias_n, Address h0, Address c0, Address y, Address c, Address gates,
+             Address extra, std::size_t threads) {
+  check(family_number);
+  const auto family = static_cast<Family>(family_number);
+  const ForwardArgs args{T, B, H, reverse, at<const float>(pre), at<const float>(packed), at<const float>(bias_n),
+                         at<const float>(h0), at<const float>(c0), at<float>(y), at<float>(c), at<float>(gates),
+                         at<float>(extra)};
+  const double work = multiply_adds(current, family, T, B, H);
+  const Level* level = current;
+  auto body = [&] {
+    level->pack_forward(family, at<const float>(w_hh), H, at<float>(packed));
+    run(level->forward, family, args, work, threads);
+  };
+  if (work < kReleaseFrom) return body();
+  nb::gil_scoped_release release;
+  body();
+}
+
+void backward(int family_number, std::size_t T, std::size_t B, std::size_t H, bool reverse, Address w_hh,
+              Address packed, Address d_y, Address d_h_n, Address d_c_n, Address h0, Address c0, Address y,
+              Address gates, Address extra, Address d_pre, Address d_hidden, Address d_h0, Address d_c0,
+              std::size_t threads) {
+  check(family_number);
+  const auto family = static_cast<Family>(family_number);
+  const BackwardArgs args{T, B, H, reverse, at<const float>(packed), at<const float>(d_y), at<const float>(d_h_n),
+                          at<const float>(d_c_n), at<const float>(h0), at<const float>(c0), at<const float>(y),
+                          at<const float>(gates), at<const float>(extra), at<float>(d_pre), at<float>(d_hidden),
+                          at<float>(d_h0), at<float>(d_c0)};
+  const double work = multiply_adds(current, family, T, B, H);
+  const Level* level = current;
+  auto body = [&] {
+    level->pack_backward(family, at<const float>(w_hh), H, at<float>(packed));
+    if (args.d_c0) {
+      const std::size_t bytes = B * H * sizeof(float);
+      if (args.d_c_n) std::memcpy(args.d_c0, args.d_c_n, bytes);
+      else std::memset(args.d_c0, 0, bytes);
+    }
+    run(level->backward, family, args, work, threads);
+  };
+  if (work < kReleaseFrom) return body();
+  nb::gil_scoped_release release;
+  body();
+}
+
+}  // namespace
+
+NB_MODULE(_kernels, m) {
+  m.doc() = "Recurrent kernels for the CPU, one set per CPU level; called through holdfast.kernels.cpu.";
+  m.def("runnable_levels", &runnable_names, "Names of the compiled levels that this CPU can run, best first.");
+  m.def("use_level", &use, "Choose the level that the next calls run on.");
+  m.def("use_team", &use_team, "Give the address of GOMP_parallel, or 0 to stay on one thread.");
+  m.def("packed_size", &packed_size, "Floats of scratch that `packed` needs.");
+  m.def("forward", &forward, "Run one direction of one layer; see ForwardArgs in csrc/kernels.h.");
+  m.def("backward", &backward, "Sweep back through it; see BackwardArgs in csrc/kernels.h.");
+}

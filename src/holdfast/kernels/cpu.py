@@ -1,0 +1,206 @@
+"""The `cpu` backend: our compiled sweeps through time, with torch's matrix products before and after them.
+
+The input's part of all gate sums is one product before the sweep, and the gradients of the weights are products after
+it. The sweep itself (the recurrent product and the cell, or the derivative of both) is csrc/, one call for all steps.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from holdfast.errors import BackendError
+from holdfast.kernels import cpu_level, cpu_team
+from holdfast.spec import CellSpec
+
+if TYPE_CHECKING:
+    from holdfast.kernels.dispatch import CallRequest
+
+Tensors = tuple[Tensor, ...]
+Optionals = Sequence[Tensor | None]
+
+_FAMILIES = {("lstm", "tanh"): 0, ("gru", "tanh"): 1, ("rnn", "tanh"): 2, ("rnn", "relu"): 3}  # csrc/kernels.h
+
+
+def unsupported(request: CallRequest) -> str | None:
+    """Return None when the kernels can run the request, else a clause that says why not."""
+    found = cpu_level.load()
+    if found.module is None:
+        _tell_once(found.reason or "")
+        return found.reason
+    if request.device.type != "cpu":
+        return f"the cpu kernels need tensors on the CPU, got {request.device}"
+    if request.dtype != torch.float32:
+        return f"the cpu kernels need float32, got {request.dtype}"
+    if not request.spec.plain or request.spec.projected:
+        return f"the cpu kernels run the plain cell only, not '{request.spec.key}'; variants come with a later version"
+    if request.lengths or request.resets:
+        return "lengths and resets inside the cpu kernels come with a later version"
+    return None
+
+
+@lru_cache(maxsize=1)
+def _tell_once(reason: str) -> None:
+    """Warn a user who did not ask for it that everything runs on the slower backends."""
+    if "turns the compiled kernels off" not in reason:
+        message = f"Holdfast runs without its compiled kernels: {reason}. `holdfast doctor` says more."
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+def forward(
+    x: Tensor, state: Sequence[Tensor], params: Sequence[Tensor], spec: CellSpec, *, reverse: bool, save: bool
+) -> tuple[Tensor, Tensors, Tensors]:
+    """Run one direction of one layer.
+
+    Args:
+        x: [T, B, I], T and B at least 1.
+        state: (h0, c0) or (h0,), each [B, H].
+        params: In the order of `parameter_table`.
+        reverse: Whether to run from the last step to the first.
+        save: Whether to return what `backward` needs.
+
+    Returns:
+        y [T, B, H], the final state, and (gates [T, B, G, H], extra [T, B, H]) or (). Extra is c of every step for the
+        LSTM, W_hn h + b_hn for the GRU, and empty for the RNN.
+    """
+    module = _module()
+    num_gates = len(spec.gates)
+    (steps, batch, _), hidden = x.shape, params[1].shape[1]
+    w_hh = params[1].contiguous()
+    pre, bias_n = _input_sums(x, params, spec, hidden)
+    state = [part.contiguous() for part in state]
+    y = x.new_empty(steps, batch, hidden)
+    lstm = spec.family == "lstm"
+    extra = x.new_empty((steps, batch, hidden) if save and spec.family != "rnn" else 0)
+    cells = torch.empty_like(state[1]) if lstm and not save else None
+    number = _FAMILIES[spec.family, spec.nonlinearity]
+    packed = x.new_empty(module.packed_size(number, hidden))
+    module.forward(
+        number, steps, batch, hidden, reverse,
+        pre.data_ptr(), w_hh.data_ptr(), packed.data_ptr(), _address(bias_n),
+        state[0].data_ptr(), state[1].data_ptr() if lstm else 0, y.data_ptr(), _address(cells),
+        pre.data_ptr() if save else 0, extra.data_ptr() if save else 0, cpu_team.num_threads(module),
+    )  # fmt: skip
+    final = 0 if reverse else -1
+    # Copies: the final state must not keep y alive, nor share its memory.
+    state_n: Tensors = (y[final].clone(),)
+    if lstm:
+        state_n += (cells if cells is not None else extra[final].clone(),)
+    saved = (pre.view(steps, batch, num_gates, hidden), extra) if save else ()
+    return y, state_n, saved
+
+
+def backward(
+    d_y: Tensor | None,
+    d_state: Optionals,
+    x: Tensor,
+    state: Sequence[Tensor],
+    params: Sequence[Tensor],
+    y: Tensor,
+    saved: Sequence[Tensor],
+    spec: CellSpec,
+    *,
+    reverse: bool,
+    needs: Sequence[bool],
+) -> tuple[Tensor | None, tuple[Tensor | None, ...], tuple[Tensor | None, ...]]:
+    """Return the gradients of x, of each initial state and of each parameter; None where `needs` is False.
+
+    Args:
+        d_y: [T, B, H] or None for zero.
+        d_state: Gradient of each final state, or None for zero.
+        saved: What `forward` returned with save=True.
+        needs: One flag for x, for each state and for each parameter, in that order.
+    """
+    state = [part.contiguous() for part in state]
+    d_pre, d_hidden, d_initial = _sweep_back(d_y, d_state, state, params[1], y, saved, spec, reverse)
+    needs_x, needs_state, needs_params = needs[0], needs[1 : 1 + len(state)], needs[1 + len(state) :]
+    rows = d_pre.flatten(0, 1)  # [T*B, G*H]
+    hidden_rows = d_hidden.flatten(0, 1)
+    d_x = torch.mm(rows, params[0]).view_as(x) if needs_x else None
+    d_params: list[Tensor | None] = [None] * len(params)
+    if needs_params[0]:
+        d_params[0] = torch.mm(rows.t(), x.reshape(-1, x.shape[2]))
+    if needs_params[1]:
+        d_params[1] = _recurrent_gradient(d_hidden, y, state[0], reverse)
+    if spec.bias:
+        if needs_params[2]:
+            d_params[2] = rows.sum(0)
+        if needs_params[3]:
+            # A tensor of its own even where it is equal: the two biases must not share a gradient's memory.
+            shared = d_params[2] if hidden_rows.data_ptr() == rows.data_ptr() else None
+            d_params[3] = shared.clone() if shared is not None else hidden_rows.sum(0)
+    d_states = tuple(part if needed else None for part, needed in zip(d_initial, needs_state, strict=True))
+    return d_x, d_states, tuple(d_params)
+
+
+def _sweep_back(
+    d_y: Tensor | None,
+    d_state: Optionals,
+    state: Sequence[Tensor],
+    weight_hh: Tensor,
+    y: Tensor,
+    saved: Sequence[Tensor],
+    spec: CellSpec,
+    reverse: bool,
+) -> tuple[Tensor, Tensor, Tensors]:
+    """Return the gradients of the gate sums [T, B, G*H], of their recurrent part, and of the initial state."""
+    module = _module()
+    steps, batch, hidden = y.shape
+    gates, extra = (part.contiguous() for part in saved)
+    d_y = d_y.contiguous() if d_y is not None else None
+    d_state = [part.contiguous() if part is not None else None for part in d_state]
+    y, w_hh = y.contiguous(), weight_hh.contiguous()
+    d_pre = y.new_empty(steps, batch, gates.shape[2] * hidden)
+    d_hidden = torch.empty_like(d_pre) if spec.family == "gru" else d_pre
+    d_initial = tuple(torch.empty_like(part) for part in state)
+    lstm = spec.family == "lstm"
+    number = _FAMILIES[spec.family, spec.nonlinearity]
+    packed = y.new_empty(module.packed_size(number, hidden))
+    module.backward(
+        number, steps, batch, hidden, reverse, w_hh.data_ptr(), packed.data_ptr(),
+        _address(d_y), _address(d_state[0]), _address(d_state[1]) if lstm else 0,
+        state[0].data_ptr(), state[1].data_ptr() if lstm else 0, y.data_ptr(), gates.data_ptr(), extra.data_ptr(),
+        d_pre.data_ptr(), d_hidden.data_ptr(), d_initial[0].data_ptr(), d_initial[1].data_ptr() if lstm else 0,
+        cpu_team.num_threads(module),
+    )  # fmt: skip
+    return d_pre, d_hidden, d_initial
+
+
+def _recurrent_gradient(d_hidden: Tensor, y: Tensor, h0: Tensor, reverse: bool) -> Tensor:
+    """Return the gradient of W_hh: each step's d_hidden [B, G*H] times the h that the step read."""
+    first = -1 if reverse else 0
+    total = torch.mm(d_hidden[first].t(), h0)
+    if len(y) > 1:
+        later, earlier = (d_hidden[:-1], y[1:]) if reverse else (d_hidden[1:], y[:-1])
+        total.addmm_(later.flatten(0, 1).t(), earlier.flatten(0, 1))
+    return total
+
+
+def _input_sums(x: Tensor, params: Sequence[Tensor], spec: CellSpec, hidden: int) -> tuple[Tensor, Tensor | None]:
+    """Return W_ih x plus the biases [T, B, G*H], and apart from it the GRU's b_hn, which r multiplies."""
+    rows = x.reshape(-1, x.shape[2])
+    if not spec.bias:
+        pre, bias_n = torch.mm(rows, params[0].t()), None
+    elif spec.family == "gru":
+        bias, bias_n = params[2].clone(), params[3][2 * hidden :].contiguous()
+        bias[: 2 * hidden] += params[3][: 2 * hidden]
+        pre = torch.addmm(bias, rows, params[0].t())
+    else:
+        pre, bias_n = torch.addmm(params[2] + params[3], rows, params[0].t()), None
+    return pre.view(x.shape[0], x.shape[1], -1), bias_n
+
+
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def _module():
+    found = cpu_level.load()
+    if found.module is None:
+        raise BackendError(f"backend='cpu' cannot run: {found.reason}.")
+    return found.module
