@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 Tensors = tuple[Tensor, ...]
 Optionals = Sequence[Tensor | None]
 
+_MISSING = cpu_level.load().reason
+"""Why there are no kernels here, or None: read once, since a compiled graph cannot trace an import."""
+
 _FAMILIES = {("lstm", "tanh"): 0, ("gru", "tanh"): 1, ("rnn", "tanh"): 2, ("rnn", "relu"): 3}  # csrc/kernels.h
 
 
 def unsupported(request: CallRequest) -> str | None:
     """Return None when the kernels can run the request, else a clause that says why not."""
-    found = cpu_level.load()
-    if found.module is None:
-        _tell_once(found.reason or "")
-        return found.reason
+    if _MISSING is not None:
+        if not torch.compiler.is_compiling():
+            _tell_once(_MISSING)
+        return _MISSING
     if request.device.type != "cpu":
         return f"the cpu kernels need tensors on the CPU, got {request.device}"
     if request.dtype != torch.float32:

@@ -131,8 +131,24 @@ class SequenceBackward(torch.autograd.Function):
     def forward(d_y, d_h, d_c, x, lengths, resets, seed, y, h, c, gates, cells, spec, backend, layer, direction, needs, *tensors):  # fmt: skip
         return tuple(
             torch.ops.holdfast.sequence_backward(
-                d_y, d_h, d_c, x, lengths, resets, seed, y, h, c, gates, cells,
-                spec, backend, layer, direction, needs, list(tensors),
+                d_y,
+                d_h,
+                d_c,
+                x,
+                lengths,
+                resets,
+                seed,
+                y,
+                h,
+                c,
+                gates,
+                cells,
+                spec,
+                backend,
+                layer,
+                direction,
+                needs,
+                list(tensors),
             )  # fmt: skip
         )
 
@@ -232,8 +248,9 @@ def _backward_impl(
     saved, last = (gates, cells), (h, c)[:num_states]
     if gates.numel() == 0:
         y, last, saved = module.forward(x, state, params, spec, reverse=direction == 1, save=True)
+    outputs = (y, last) if backend == "vendor" else y
     d_x, d_states, d_params = module.backward(
-        d_y, (d_h, d_c)[:num_states], x, state, params, (y, last), saved, spec,
+        d_y, (d_h, d_c)[:num_states], x, state, params, outputs, saved, spec,
         reverse=direction == 1, needs=tuple(bool(needs >> k & 1) for k in range(len(tensors) + 1)),
     )  # fmt: skip
     return _needed((d_x, *d_states, *d_params), needs)

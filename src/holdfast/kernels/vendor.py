@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _LSTM_MODE = 2  # aten's number for the LSTM among its recurrent kernels
 
+# Asked once: a compiled graph cannot trace the questions.
+_AVAILABLE = torch.backends.mkldnn.is_available()
+_BF16 = _AVAILABLE and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
 
 def unsupported(request: CallRequest) -> str | None:
     """Return None when oneDNN computes exactly this call, else why not."""
@@ -31,9 +35,9 @@ def unsupported(request: CallRequest) -> str | None:
         return "oneDNN's LSTM takes neither lengths nor resets"
     if request.trace:
         return "oneDNN does not give its gates"
-    if not torch.backends.mkldnn.is_available():
+    if not _AVAILABLE:
         return "this PyTorch was built without oneDNN"
-    if request.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if request.dtype == torch.bfloat16 and not _BF16:
         return "oneDNN has no bfloat16 on this CPU"
     return None
 

@@ -10,9 +10,7 @@ from holdfast.spec import LAYER_NORM_EPS, CellSpec
 Params = dict[str, Tensor]
 
 
-def lstm_step(
-    pre: Tensor, c_prev: Tensor, params: Params, spec: CellSpec
-) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+def lstm_step(pre: Tensor, c_prev: Tensor, params: Params, spec: CellSpec) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Advance the memory cell one step, from the gate sums to the new output and cell state.
 
         i = sigmoid(pre_i + p_i * c_prev)      f = sigmoid(pre_f + p_f * c_prev)      g = tanh(pre_g)

@@ -63,8 +63,7 @@ def drop_mask(
     full = (steps, rows, blocks)
     tag = torch.tensor(KINDS[kind] + 4 * direction + 8 * layer, dtype=torch.int64, device=device)
     counter = tuple(
-        part.expand(full)
-        for part in (axis(steps, (-1, 1, 1)), axis(rows, (1, -1, 1)), axis(blocks, (1, 1, -1)), tag)
+        part.expand(full) for part in (axis(steps, (-1, 1, 1)), axis(rows, (1, -1, 1)), axis(blocks, (1, 1, -1)), tag)
     )
     words = torch.stack(philox_words(seed, counter), dim=-1).flatten(-2)[..., :units]  # type: ignore[arg-type]
     return (words >> 8) < round(p * 2**24)

@@ -99,7 +99,10 @@ def run_sequence(
     outputs, all_gates, cells = zip(*per_step, strict=True)
     last = (h,) if c is None else (h, c.to(x.dtype))
     return SequenceResult(
-        torch.stack(outputs), last, torch.stack(all_gates), None if c is None else torch.stack(cells)  # type: ignore[arg-type]
+        torch.stack(outputs),
+        last,
+        torch.stack(all_gates),
+        None if c is None else torch.stack(cells),  # type: ignore[arg-type]
     )
 
 

@@ -1,0 +1,129 @@
+"""A single step as a module: torch.nn's cells, with the variants that need no memory between calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.errors import DtypeError, ShapeError
+from holdfast.kernels.dispatch import CallRequest, choose
+from holdfast.kernels.ops import run_layer
+from holdfast.nn.init import Init, check_init, draw_parameters
+from holdfast.reference.sequence import Place
+from holdfast.spec import CellSpec, parameter_table
+
+
+class AbstractCell(nn.Module):
+    """One step of one cell specification. Use LSTMCell, GRUCell or RNNCell.
+
+    Recurrent dropout and zoneout are not here: their masks belong to a whole sequence, so they live in the layers.
+    """
+
+    def __init__(
+        self, spec: CellSpec, input_size: int, hidden_size: int, *, init: Init, backend: str, device: Any, dtype: Any
+    ):
+        super().__init__()
+        check_init(init, spec)
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, spec.bias
+        self.adopt(spec, init=init, backend=backend)
+        for parameter in self._table():
+            self.register_parameter(
+                parameter.name, nn.Parameter(torch.empty(parameter.shape, device=device, dtype=dtype))
+            )
+        self.reset_parameters()
+
+    def adopt(self, spec: CellSpec, *, init: Init = "torch", backend: str = "auto") -> None:
+        """Set what torch.nn's cells do not have; `convert` calls this on a cell that was torch's."""
+        self.spec, self.spec_key, self.init, self.backend = spec, spec.key, init, backend
+        self._names = tuple(parameter.name for parameter in self._table())
+
+    @property
+    def name(self) -> str:
+        return f"{self.spec.family.upper()}Cell"
+
+    def _table(self):
+        return parameter_table(self.spec, self.input_size, self.hidden_size)
+
+    def _params(self) -> tuple[Tensor, ...]:
+        return tuple([getattr(self, name) for name in self._names])
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew, by the scheme given as `init`."""
+        names = [parameter.name for parameter in self._table()]
+        draw_parameters(list(zip(names, self._params(), strict=True)), self.spec, self.hidden_size, self.init)
+
+    def forward(self, x: Tensor, hx: Any = None) -> Any:
+        """Advance one step.
+
+        Args:
+            x: [B, I], or [I] unbatched.
+            hx: h [B, H] (and c [B, H] as a tuple for the LSTM), without B when unbatched. None means the initial state.
+
+        Returns:
+            h, or (h, c) for the LSTM, shaped as given.
+
+        Raises:
+            ShapeError, DtypeError: an argument does not fit.
+        """
+        if x.dim() not in (1, 2):
+            raise ShapeError(f"{self.name}: Expected input to be 1D or 2D, got {x.dim()}D instead")
+        if x.shape[-1] != self.input_size:
+            raise ShapeError(f"{self.name} expects {self.input_size} features on the last axis, got {x.shape[-1]}.")
+        rows = x if x.dim() == 2 else x.unsqueeze(0)
+        device_type = x.device.type
+        autocast = torch.is_autocast_enabled(device_type)
+        params = self._params()
+        if autocast:
+            dtype = torch.get_autocast_dtype(device_type)
+            rows, params = rows.to(dtype), tuple([param.to(dtype) for param in params])
+        elif x.dtype != params[0].dtype:
+            raise DtypeError(f"{self.name} input dtype ({x.dtype}) does not match weight dtype ({params[0].dtype}).")
+        state = self._open_state(hx, rows, params, x.dim() == 1)
+        with torch.autocast(device_type, enabled=False):
+            states = self._step(rows.unsqueeze(0), state, params)
+        states = states if x.dim() == 2 else tuple([state.squeeze(0) for state in states])
+        return states if len(states) == 2 else states[0]
+
+    def _open_state(self, hx: Any, x: Tensor, params: tuple[Tensor, ...], unbatched: bool) -> tuple[Tensor, ...]:
+        names = self.spec.states
+        if hx is None:
+            if self.spec.initial_state == "learned":
+                return tuple([start.expand(x.shape[0], -1) for start in params[len(params) - len(names) :]])
+            return tuple([x.new_zeros(x.shape[0], self.hidden_size) for _ in names])
+        states = (hx,) if isinstance(hx, Tensor) else tuple(hx)
+        if len(states) != len(names):
+            raise ShapeError(f"{self.name} expects {len(names)} state tensors, got {len(states)}.")
+        states = tuple([state.unsqueeze(0) if unbatched else state for state in states])
+        for name, state in zip(names, states, strict=True):
+            if tuple(state.shape) != (x.shape[0], self.hidden_size):
+                raise ShapeError(
+                    f"{self.name}: {name} must have shape ({x.shape[0]}, {self.hidden_size}), got {tuple(state.shape)}"
+                )
+        return tuple([state.to(x.dtype) for state in states])
+
+    def _step(self, x: Tensor, state: tuple[Tensor, ...], params: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        request = CallRequest(
+            spec=self.spec,
+            dtype=x.dtype,
+            device=x.device,
+            time=1,
+            batch=x.shape[1],
+            input_size=self.input_size,
+            hidden_size=self.hidden_size,
+            lengths=False,
+            resets=False,
+            masks=False,
+            trace=False,
+            grad=torch.is_grad_enabled() and (x.requires_grad or any([tensor.requires_grad for tensor in params])),
+        )
+        backend = choose(request, self.backend).backend
+        return run_layer(
+            x, state, params, self.spec, key=self.spec_key, lengths=None, resets=None, seed=None,
+            place=Place(), backend=backend,
+        ).state  # fmt: skip
+
+    def extra_repr(self) -> str:
+        flags = [f"{key}={value!r}" for key, value in self.spec.to_dict().items() if key != "family"]
+        return ", ".join([f"{self.input_size}, {self.hidden_size}", *flags])
