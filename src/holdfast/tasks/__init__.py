@@ -1,0 +1,1 @@
+"""What people use LSTMs for: one folder a task, each with the same five files."""

@@ -1,0 +1,105 @@
+"""The network of a language model: embedding, recurrent stack, output; and its loss, chunk by chunk or over documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from holdfast.layers import DropoutLayer, EmbeddingLayer, Layer, LinearLayer, RecurrentLayer
+from holdfast.nn.build import build_layers
+from holdfast.spec import CellSpec
+from holdfast.tasks.language.config import LanguageConfig
+from holdfast.tasks.language.data import Batch
+
+
+def language_layers(config: LanguageConfig, vocabulary_size: int) -> list[Layer]:
+    """List the layers of a language model, in the order the data passes them.
+
+    A tied output needs vectors of the embedding's length, so a linear layer "project" stands before it where the hidden
+    size differs.
+    """
+    length, hidden = config.embedding_length, config.hidden_size
+    layers: list[Layer] = [EmbeddingLayer("embedding", vocabulary_size, length)]
+    if config.dropout:
+        layers.append(DropoutLayer("dropout_in", config.dropout))
+    spec = CellSpec(family=config.cell)
+    between = config.dropout if config.num_layers > 1 else 0.0
+    layers.append(RecurrentLayer("recurrent", spec, length, hidden, config.num_layers, dropout=between))
+    if config.dropout:
+        layers.append(DropoutLayer("dropout_out", config.dropout))
+    if config.tie and hidden != length:
+        layers.append(LinearLayer("project", hidden, length))
+    features = length if config.tie else hidden
+    layers.append(LinearLayer("output", features, vocabulary_size, tied_to="embedding" if config.tie else None))
+    return layers
+
+
+def build_network(config: LanguageConfig, vocabulary_size: int) -> LanguageNetwork:
+    """Make a network with fresh weights, drawn from the config's seed; chrono's memories last up to chunk_size steps."""
+    layers = language_layers(config, vocabulary_size)
+    torch.manual_seed(config.train.seed)
+    init = ("chrono", 1.0, float(max(config.chunk_size, 2))) if config.init == "chrono" else config.init
+    return LanguageNetwork(layers, build_layers(layers, init=init))
+
+
+class LanguageNetwork(torch.nn.Module):
+    """A network from ids to the logits of the next token.
+
+    Args:
+        layers: What `language_layers` lists.
+        modules_by_name: The modules of those layers, in order, as `build_layers` makes them.
+    """
+
+    def __init__(self, layers: list[Layer], modules_by_name: torch.nn.ModuleDict):
+        super().__init__()
+        self.layers = layers
+        self.modules_by_name = modules_by_name
+
+    def hidden(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Run all but the output layer: ids [T, B] to features [T, B, F] and the recurrent state after them."""
+        x = ids
+        for name, module in self.modules_by_name.items():
+            if name == "recurrent":
+                x, state = module(x, state)
+            elif name != "output":
+                x = module(x)
+        return x, state
+
+    def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Return the logits [T, B, V] of the token after each, and the state to carry on with."""
+        features, state = self.hidden(ids, state)
+        return self.modules_by_name["output"](features), state
+
+    def loss(self, batch: Batch, state: Any) -> tuple[Tensor, Any]:
+        """Return the mean loss of a batch in nats a token, weighted, and the state after it.
+
+        With weights w the loss is sum(w * nll) / sum(w). The output is not computed where w is zero, padding included.
+        """
+        device = next(self.parameters()).device
+        inputs, targets = (torch.as_tensor(array).to(device) for array in (batch.inputs, batch.targets))
+        features, state = self.hidden(inputs, None if batch.first else state)
+        if batch.weights is None:
+            logits = self.modules_by_name["output"](features)
+            return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()), state
+        weights = torch.as_tensor(batch.weights).to(device)
+        counts = weights > 0
+        logits = self.modules_by_name["output"](features[counts])
+        nll = torch.nn.functional.cross_entropy(logits, targets[counts], reduction="none")
+        total = weights[counts].sum().clamp_min(torch.finfo(nll.dtype).tiny)
+        return (nll * weights[counts]).sum() / total, state
+
+    @torch.no_grad()
+    def token_nats(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Return the loss in nats [T-1, B] of every token of `ids` [T, B] after the first, and the state before the last."""
+        logits, state = self(ids[:-1], state)
+        nll = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[1:].flatten(), reduction="none")
+        return nll.view(ids.shape[0] - 1, ids.shape[1]), state
+
+
+def state_map(state: Any, change: Any) -> Any:
+    """Apply `change` to every tensor of a recurrent state."""
+    if isinstance(state, tuple):
+        return tuple(state_map(part, change) for part in state)
+    return None if state is None else change(state)
