@@ -9,7 +9,6 @@ are tokens of their own, so the distance in tokens is longer still).
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from holdfast.errors import ConfigError
@@ -67,6 +66,19 @@ class Document:
         tokens[tokens.index(self.country)] = country
         tokens[self.blank] = LANGUAGE_OF[country]
         return replace(self, tokens=tuple(tokens), country=country, language=LANGUAGE_OF[country])
+
+
+    def asking(self, language: str) -> Document:
+        """Return the same control document with another language in the blank.
+
+        Raises:
+            ConfigError: the country is named, so that only one language is right; or the language is unknown.
+        """
+        if self.country is not None or language not in LANGUAGES:
+            raise ConfigError(f"{language!r} cannot be the answer to this document.")
+        tokens = list(self.tokens)
+        tokens[self.blank] = language
+        return replace(self, tokens=tuple(tokens), language=language)
 
 
 @dataclass(frozen=True)
@@ -129,11 +141,6 @@ class Generator:
         words += [*closing.split(), language, "."]
         return Document(tuple(words), None if control else country, language, gap, detours)
 
-    def documents(self, gaps: Iterator[int] | Sequence[int], *, control_share: float = 0.0) -> Iterator[Document]:
-        """Draw one document per gap, the stated share of them control documents."""
-        for gap in gaps:
-            yield self.document(gap, control=self._rng.random() < control_share)
-
     def _frame(self, gap: int, country: str) -> tuple[str, str, int]:
         """Draw an opening and a closing that leave room for whole sentences, and return the words left to fill."""
         rng = self._rng
@@ -172,13 +179,6 @@ class Generator:
         middle.append(sentence)
         detours.append(country)
         return len(sentence.split())
-
-
-def training_weights(document: Document, blank: float = 1.0, other: float = 0.005) -> list[float]:
-    """Return one weight per token for the loss of predicting it: nearly all of it on the blank."""
-    weights = [other] * len(document.tokens)
-    weights[document.blank] = blank
-    return weights
 
 
 def _fits(length: int, room: int) -> bool:

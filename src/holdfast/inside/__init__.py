@@ -1,0 +1,1 @@
+"""What happened inside a model: measures and pictures on any torch module."""
