@@ -308,7 +308,9 @@ def tokenizer_from_dict(fields: Any, where: str = "vocabulary.json") -> Abstract
     except MissingDependencyError:
         raise
     except Exception as error:  # the tokenizers package raises plain Exception on a broken definition
-        raise CheckpointError(f"{where} is not a vocabulary this version wrote: {error}. Save the model again.") from error
+        raise CheckpointError(
+            f"{where} is not a vocabulary this version wrote: {error}. Save the model again."
+        ) from error
 
 
 def _by_count(counts: Counter[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Read the text people have, refuse what is broken, and cut it into batches. Needs no torch.
 
-Files are read block by block and their ids kept in an unnamed temporary file, mapped into memory, so a corpus of any size
-takes a few megabytes. Documents are lists already, and stay lists.
+Files are read block by block and their ids kept in an unnamed temporary file, mapped into memory, so a corpus of any
+size takes a few megabytes. Documents are lists already, and stay lists.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def hold_out(source: TextSource) -> tuple[TextSource, TextSource]:
 
 @dataclass(frozen=True)
 class TokenStore:
-    """A tokenised text: ids [N] in a compact array, how many characters it came from, and how many tokens are unknown."""
+    """A tokenised text: ids [N] in a compact array, the characters it came from, and how many tokens are unknown."""
 
     ids: NDArray[Any]
     characters: int
@@ -168,6 +168,12 @@ def read_documents(
     if len(rows) != len(documents):
         raise DataError(f"There are {len(documents)} documents but {len(rows)} lists of weights. Give one list each.")
     return [_document(n, text, row, tokenizer) for n, (text, row) in enumerate(zip(documents, rows, strict=True), 1)]
+
+
+def read_lines(paths: Iterable[Path]) -> list[str]:
+    """Return the lines of files that are not blank, for a corpus with a document on each line."""
+    text = "".join(FileSource(tuple(paths)).blocks())
+    return [line for line in text.split("\n") if line.strip()]
 
 
 @dataclass(frozen=True)
@@ -304,7 +310,9 @@ def _document(number: int, text: Any, weights: Any, tokenizer: AbstractTokenizer
     else:
         raise DataError(f"Document {number} must be a text or a list of tokens, got {type(text).__name__}.")
     if len(ids) < 2:
-        raise DataError(f"Document {number} has {len(ids)} tokens; there must be two or more, one to predict. Leave it out.")
+        raise DataError(
+            f"Document {number} has {len(ids)} tokens; there must be two or more, one to predict. Leave it out."
+        )
     if weights is None:
         return Document(ids, np.ones(len(ids), np.float32), characters)
     try:
@@ -312,7 +320,9 @@ def _document(number: int, text: Any, weights: Any, tokenizer: AbstractTokenizer
     except (TypeError, ValueError) as error:
         raise DataError(f"The weights of document {number} are not numbers: {error}.") from error
     if row.shape != ids.shape:
-        raise DataError(f"Document {number} has {len(ids)} tokens but weights of shape {row.shape}. Give one weight a token.")
+        raise DataError(
+            f"Document {number} has {len(ids)} tokens but weights of shape {row.shape}. Give one weight a token."
+        )
     if not np.isfinite(row).all() or (row < 0).any():
         raise DataError(f"The weights of document {number} must be finite and not negative.")
     return Document(ids, row, characters)

@@ -112,8 +112,10 @@ def cut_at_stop(pieces: Iterator[str], stop: str | None) -> Iterator[str]:
 
 
 @torch.no_grad()
-def next_tokens(network: LanguageNetwork, prime: Any, tokenizer: AbstractTokenizer, top: int) -> list[tuple[str, float]]:
-    """Return the `top` most likely next tokens of a word model with their probabilities; `<unk>` is left out of the list."""
+def next_tokens(
+    network: LanguageNetwork, prime: Any, tokenizer: AbstractTokenizer, top: int
+) -> list[tuple[str, float]]:
+    """Return the `top` most likely next tokens of a word model with probabilities; `<unk>` is left out of the list."""
     logits, _ = run_prime(network, prime)
     p = logits.double().softmax(-1)
     order = [int(i) for i in p.argsort(descending=True, stable=True)[: top + 1] if int(i) != tokenizer.unknown]
@@ -122,7 +124,7 @@ def next_tokens(network: LanguageNetwork, prime: Any, tokenizer: AbstractTokeniz
 
 @dataclass
 class _Beam:
-    """Unfinished words: their text so far, their log-probabilities [W], the next token's log-probabilities [W, V], the state."""
+    """Unfinished words: their texts, log-probabilities [W], the next token's log-probabilities [W, V], and the state."""
 
     words: list[bytes]
     log_p: Tensor
@@ -136,8 +138,9 @@ def next_words(network: LanguageNetwork, prime: Any, tokenizer: AbstractTokenize
     """Return the `top` most likely whole next words of a character, byte or BPE model.
 
     A beam search over tokens: 64 unfinished words are followed, and a word is finished by whatever cannot stand in a
-    word, so P(word) = P(its tokens) * P(a word ends there). Probabilities are given that a word comes next: the first token
-    is drawn from those that can begin one. Words the beam drops are missing, so the probabilities are lower bounds.
+    word, so P(word) = P(its tokens) * P(a word ends there). Probabilities are given that a word comes next: the first
+    token is drawn from those that can begin one. Words the beam drops are missing, and a word that the tokens can spell
+    in several ways counts the ways the beam kept, so the probabilities are lower bounds.
 
     Args:
         prime: ids [N] up to where the word begins (for BPE, before the space that belongs to the word).

@@ -1,4 +1,4 @@
-"""The network of a language model: embedding, recurrent stack, output; and its loss, chunk by chunk or over documents."""
+"""The network of a language model (embedding, recurrent stack, output) and its loss, over chunks or documents."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def language_layers(config: LanguageConfig, vocabulary_size: int) -> list[Layer]
 
 
 def build_network(config: LanguageConfig, vocabulary_size: int) -> LanguageNetwork:
-    """Make a network with fresh weights, drawn from the config's seed; chrono's memories last up to chunk_size steps."""
+    """Make a network with weights drawn from the config's seed; chrono's memories last up to chunk_size steps."""
     layers = language_layers(config, vocabulary_size)
     torch.manual_seed(config.train.seed)
     init = ("chrono", 1.0, float(max(config.chunk_size, 2))) if config.init == "chrono" else config.init
@@ -92,7 +92,7 @@ class LanguageNetwork(torch.nn.Module):
 
     @torch.no_grad()
     def token_nats(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Return the loss in nats [T-1, B] of every token of `ids` [T, B] after the first, and the state before the last."""
+        """Return the nats [T-1, B] of every token of `ids` [T, B] after the first, and the state before the last."""
         logits, state = self(ids[:-1], state)
         nll = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[1:].flatten(), reduction="none")
         return nll.view(ids.shape[0] - 1, ids.shape[1]), state

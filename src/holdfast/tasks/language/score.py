@@ -72,7 +72,8 @@ def score_streams(network: LanguageNetwork, ids: NDArray[Any], num_streams: int)
 def score_documents(network: LanguageNetwork, documents: Sequence[Document], unknown: int | None) -> dict[str, float]:
     """Score documents one by one, each from a zero state; every token of a document but its first is predicted.
 
-    "loss" weighs the tokens by the documents' weights, as in training; perplexity and bits per character count all alike.
+    "loss" weighs the tokens by the documents' weights, as in training; perplexity and bits per character count all
+    tokens alike.
     """
     device = next(network.parameters()).device
     order = sorted(range(len(documents)), key=lambda index: len(documents[index].ids))
@@ -98,8 +99,8 @@ def _report(nats: float, tokens: int, characters: int) -> dict[str, float]:
     """Turn a total of nats into the usual figures.
 
     perplexity = exp(nats / tokens). Bits per character divide the total in bits by the characters of the text itself,
-    whatever the units (so that words, BPE and characters compare). Where a token is a character, the first one, which is
-    not predicted, is not counted either.
+    whatever the units, so that words, BPE and characters compare; unknown words are scored as the one token `<unk>`,
+    which flatters them. Where a token is a character, the first one, which is not predicted, is not counted either.
     """
     loss = nats / tokens
     counted = min(characters, tokens) if characters == tokens + 1 else characters

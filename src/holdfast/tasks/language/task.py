@@ -220,14 +220,18 @@ class LanguageModel:
             raise CheckpointError(str(error)) from error
         tokenizer = _read_vocabulary(Path(folder) / VOCABULARY_FILE)
         if tokenizer.units != config.units or layers != language_layers(config, tokenizer.size):
-            raise CheckpointError(f"{folder}: settings, layers and vocabulary do not fit together. Save the model again.")
+            raise CheckpointError(
+                f"{folder}: settings, layers and vocabulary do not fit together. Save the model again."
+            )
         lm = LanguageModel(config, device=device)
         lm.tokenizer, lm.model = tokenizer, LanguageNetwork(layers, modules).to(lm.device).eval()
         return lm
 
     def _ready(self) -> tuple[LanguageNetwork, AbstractTokenizer]:
         if self.model is None or self.tokenizer is None:
-            raise ConfigError("This language model has no vocabulary yet. Call fit first, or load one with from_pretrained.")
+            raise ConfigError(
+                "This language model has no vocabulary yet. Call fit first, or load one with from_pretrained."
+            )
         return self.model, self.tokenizer
 
     def _build(self, tokenizer: AbstractTokenizer) -> None:
@@ -245,7 +249,9 @@ class LanguageModel:
             self._build(learn_tokenizer(self.config.units, source.blocks(), self.config.vocabulary_size))
         network, tokenizer = self._ready()
         config = self.config
-        batches = StreamBatches(tokenize(source, tokenizer).ids, config.batch_size, config.chunk_size, config.train.seed)
+        batches = StreamBatches(
+            tokenize(source, tokenizer).ids, config.batch_size, config.chunk_size, config.train.seed
+        )
         store = tokenize(held_out, tokenizer)
         check_scorable(store)
         return _FitTask(network, batches, store, None)
@@ -255,7 +261,9 @@ class LanguageModel:
         if validation is None:
             cut = min(int(len(documents) * (1 - HELD_OUT)), len(documents) - 1)
             if cut < 1:
-                raise DataError("Two documents are the least: one to train on and one to validate. Give more documents.")
+                raise DataError(
+                    "Two documents are the least: one to train on and one to validate. Give more documents."
+                )
             validation = (documents[cut:], None if rows is None else rows[cut:])
             documents, rows = documents[:cut], None if rows is None else rows[:cut]
         held_out, held_out_rows = validation if isinstance(validation, tuple) else (validation, None)
