@@ -34,7 +34,7 @@ class TrainCommand:
     """Text files to validate on. None given: the last 10 % of the text is held out."""
     by_line: bool = False
     """Each line is a document of its own, with nothing carried over from the line before."""
-    config: Path | None = None
+    config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """YAML file of settings, such as the settings.yaml of another run; flags given here come before it."""
     device: str = "cpu"
     """Where to train: cpu, or cuda for an NVIDIA GPU."""
@@ -76,9 +76,9 @@ class GenerateCommand:
     """Draw from the k most likely tokens only. 0: from all."""
     top_p: float = 1.0
     """Draw from the most likely tokens that together have this probability."""
-    stop: str | None = None
+    stop: Annotated[str | None, tyro.conf.arg(metavar="TEXT")] = None
     """Text at which to end."""
-    seed: int | None = None
+    seed: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """The same seed writes the same text."""
     device: str = "cpu"
     """Where to run: cpu, or cuda for an NVIDIA GPU."""

@@ -1,8 +1,8 @@
 """Cut text into tokens and back: characters, bytes, words, ready-made tokens, or byte-pair encoding. Needs no torch.
 
-A text that arrives in blocks is cut exactly as the whole would be: `ready_length` says how much of a block can be encoded
-before the next one is seen. Unknown characters and words become `<unk>` (id 0), which is counted and never generated;
-bytes and BPE have no unknowns.
+A text that arrives in blocks is cut exactly as the whole would be: `ready_length` says how much of a block can be
+encoded before the next one is seen. Unknown characters and words become `<unk>` (id 0), which is counted and never
+generated; bytes and BPE have no unknowns.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from holdfast.errors import CheckpointError, ConfigError, DataError, MissingDepe
 UNITS = ("characters", "bytes", "words", "tokens", "bpe")
 UNKNOWN = "<unk>"
 
-# A word keeps inner apostrophes and hyphens; "'s" and its like after a space stand alone (Penn Treebank writes them so); a
-# number, a line break, a tag such as <unk> and any other sign are one token each.
+# A word keeps inner apostrophes and hyphens; "'s" and its like after a space stand alone (Penn Treebank writes them so);
+# a number, a line break, a tag such as <unk> and any other sign are one token each.
 _WORD = re.compile(r"<\w+>|\w+(?:['’-]\w+)*|['’](?:s|d|m|t|ll|re|ve)\b|\n|[^\w\s]")
 _TOKEN = re.compile(r"\S+|\n")
 _WORD_LETTER = re.compile(r"[\w'’-]")
@@ -156,8 +156,9 @@ class ByteTokenizer(AbstractTokenizer):
 class WordTokenizer(AbstractTokenizer):
     """One id a word, most frequent first after `<unk>`; `units="tokens"` cuts at white space only.
 
-    "words" is for ordinary text: punctuation, line breaks and clitics are tokens of their own. "tokens" is for corpora that
-    are tokenised already, such as the Penn Treebank and WikiText, and keeps their counting: a line break is one token.
+    "words" is for ordinary text: punctuation, line breaks and clitics are tokens of their own. "tokens" is for corpora
+    that are tokenised already, such as the Penn Treebank and WikiText, and keeps their counting: a line break is one
+    token.
     """
 
     unknown = 0
@@ -188,7 +189,7 @@ class WordTokenizer(AbstractTokenizer):
         return "" if right in _NO_SPACE_BEFORE or left in _NO_SPACE_AFTER else " "
 
     def ready_length(self, text: str) -> int:
-        # Cut at the last white space: no token of either rule reaches across one, except that a line break is itself a token.
+        # Cut after the last white space: no token of either rule reaches across it.
         return max(text.rfind(space) for space in (" ", "\n", "\t")) + 1
 
     def to_dict(self) -> dict[str, Any]:
@@ -340,7 +341,7 @@ def _learn_bpe(blocks: Iterable[str], vocabulary_size: int) -> str:
 
 
 def _byte_letters() -> dict[str, int]:
-    # The printable stand-ins of GPT-2's byte-level BPE: printable Latin-1 stands for itself, the rest follow from U+0100.
+    # GPT-2's printable stand-ins for bytes: printable Latin-1 stands for itself, the rest follow from U+0100.
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     hidden = [byte for byte in range(256) if byte not in set(printable)]
     return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(hidden)}

@@ -92,7 +92,7 @@ class LanguageModel:
                 token of a document is never predicted, so its weight is not used.
             validation: Held-out data: a text, a path or list of paths, or for documents a list of documents or the pair
                 (documents, weights). None: the last 10 % is held out.
-            folder: Where the model, checkpoints and the log go; a run found there goes on. None: nothing is written.
+            folder: Where the model, checkpoints and log go; a run found there goes on. None: nothing is written.
             quiet: Print nothing.
 
         Returns:
@@ -142,10 +142,32 @@ class LanguageModel:
         return score_text(network, tokenize(open_source(text, files), tokenizer))
 
     @overload
-    def generate(self, prime: str = "", length: int = 200, *, stream: Literal[False] = False, **how: Any) -> str: ...
+    def generate(
+        self,
+        prime: str = "",
+        length: int = 200,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        stop: str | None = None,
+        seed: int | None = None,
+        stream: Literal[False] = False,
+    ) -> str: ...
 
     @overload
-    def generate(self, prime: str = "", length: int = 200, *, stream: Literal[True], **how: Any) -> Iterator[str]: ...
+    def generate(
+        self,
+        prime: str = "",
+        length: int = 200,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        stop: str | None = None,
+        seed: int | None = None,
+        stream: Literal[True],
+    ) -> Iterator[str]: ...
 
     def generate(
         self,
@@ -183,9 +205,9 @@ class LanguageModel:
     def complete(self, text: str, top: int = 5) -> list[tuple[str, float]]:
         """Return the `top` most likely next words after `text`, with probabilities, best first.
 
-        A word model gives the next token's own probabilities, signs of punctuation among them, `<unk>` left out. Models of
-        characters, bytes and BPE search for whole words with a beam (see `decode.next_words`); their probabilities are
-        given that a word comes next, and are lower bounds.
+        A word model gives the next token's own probabilities, signs of punctuation among them, `<unk>` left out. Models
+        of characters, bytes and BPE search for whole words with a beam (see `decode.next_words`); their probabilities
+        are given that a word comes next, and are lower bounds.
         """
         if top < 1:
             raise ConfigError(f"top must be 1 or more, got {top!r}.")
@@ -230,7 +252,7 @@ class LanguageModel:
     def _ready(self) -> tuple[LanguageNetwork, AbstractTokenizer]:
         if self.model is None or self.tokenizer is None:
             raise ConfigError(
-                "This language model has no vocabulary yet. Call fit first, or load one with from_pretrained."
+                "This language model is not trained yet. Call fit first, or load one with from_pretrained."
             )
         return self.model, self.tokenizer
 
@@ -300,12 +322,12 @@ class LanguageModel:
         ids = self._prime_ids(prime)
         writer = tokenizer.stream(ids[-1] if prime else None)
         # Words bring their space with them, unless the prime ends in one.
-        skip_space = isinstance(self.config.units, str) and prime[-1:].isspace()
+        skip_space = tokenizer.units in ("words", "tokens") and prime[-1:].isspace()
         source = generate_ids(network, ids, sampling, seed, tokenizer.unknown)
         network.eval()
         for number in range(length):
             piece = writer.feed(next(source))
-            yield piece.lstrip(" ") if not number and skip_space and tokenizer.units in ("words", "tokens") else piece
+            yield piece.lstrip(" ") if skip_space and not number else piece
         yield writer.close()
 
 
