@@ -3,7 +3,7 @@
 HoldfastError
 ├── ShapeError               ValueError, RuntimeError    an axis is missing or has the wrong size
 ├── DtypeError               TypeError, ValueError, RuntimeError   a dtype is not what the layer or the file needs
-├── SpecError                ValueError, TypeError       a cell variant that does not exist, or two flags that contradict
+├── SpecError                ValueError, TypeError       no such cell variant, or two flags that contradict
 ├── BackendError             RuntimeError                the backend asked for cannot do this call
 ├── DataError                ValueError                  a file or a record is broken: names file, row and mend
 ├── ConfigError              ValueError                  a setting is unknown or out of range

@@ -128,7 +128,9 @@ class SequenceBackward(torch.autograd.Function):
     """The needed gradients of x, states and parameters, as a differentiable function of everything it reads."""
 
     @staticmethod
-    def forward(d_y, d_h, d_c, x, lengths, resets, seed, y, h, c, gates, cells, spec, backend, layer, direction, needs, *tensors):  # fmt: skip
+    def forward(
+        d_y, d_h, d_c, x, lengths, resets, seed, y, h, c, gates, cells, spec, backend, layer, direction, needs, *tensors
+    ):
         return tuple(
             torch.ops.holdfast.sequence_backward(
                 d_y,
@@ -149,7 +151,7 @@ class SequenceBackward(torch.autograd.Function):
                 direction,
                 needs,
                 list(tensors),
-            )  # fmt: skip
+            )
         )
 
     @staticmethod
@@ -166,13 +168,16 @@ class SequenceBackward(torch.autograd.Function):
         def first(d_y, d_h, d_c, x, *tensors):
             return _first_grads(d_y, d_h, d_c, x, tensors, lengths, resets, seed, *ctx.call)
 
-        _, pull = torch.func.vjp(first, d_y, d_h, d_c, x, *tensors)
+        _, pull, *_ = torch.func.vjp(first, d_y, d_h, d_c, x, *tensors)
         d_d_y, d_d_h, d_d_c, d_x, *d_tensors = pull(tuple(d_grads))
         return (d_d_y, d_d_h, d_d_c, d_x, *(None,) * 13, *d_tensors)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any):
-        def run(d_y, d_h, d_c, x, lengths, resets, seed, y, h, c, gates, cells, spec, backend, layer, direction, needs, *tensors):  # fmt: skip
+        def run(
+            d_y, d_h, d_c, x, lengths, resets, seed, y, h, c, gates, cells, spec, backend, layer, direction, needs,
+            *tensors,
+        ):  # fmt: skip
             return _first_grads(d_y, d_h, d_c, x, tensors, lengths, resets, seed, spec, layer, direction, needs)
 
         return torch.vmap(run, in_dims, 0, randomness="same")(*args), (0,) * args[16].bit_count()
@@ -211,7 +216,7 @@ def _first_grads(d_y, d_h, d_c, x, tensors, lengths, resets, seed, spec: str, la
     def run(x, *tensors):
         return _outputs(x, tensors, lengths, resets, seed, spec, layer, direction)
 
-    _, pull = torch.func.vjp(run, x, *tensors)
+    _, pull, *_ = torch.func.vjp(run, x, *tensors)
     grads = pull((d_y, d_h, d_c))
     return tuple(_needed(grads, needs))
 

@@ -1,4 +1,4 @@
-"""Modules from a saved layer list, and the folder they are saved in: config.json and model.safetensors, never pickle."""
+"""Modules from a saved layer list, and the folder they live in: config.json and model.safetensors, never pickle."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def _load_tensors(layers: Sequence[Layer], modules: nn.ModuleDict, tensors: dict
 
 
 def load_layer(cls: type[AbstractRecurrent], folder: str | os.PathLike[str], device: Any) -> Any:
-    """Load a folder that holds one recurrent layer and nothing else, as `AbstractRecurrent.save_pretrained` writes it."""
+    """Load a folder that holds one recurrent layer, as `AbstractRecurrent.save_pretrained` writes it."""
     config, layers = read_config(folder)
     if config.get("kind") != "layer" or len(layers) != 1 or not isinstance(layers[0], RecurrentLayer):
         raise CheckpointError(f"{folder} holds a model of kind {config.get('kind')!r}, not one bare layer.")

@@ -157,7 +157,8 @@ def _check_lengths(lengths: Tensor | None, x: Tensor) -> Tensor | None:
         raise DtypeError(f"lengths counts steps and must be integers, got {lengths.dtype}.")
     if tuple(lengths.shape) != (x.shape[1],):
         raise ShapeError(f"lengths must have one entry a row, shape ({x.shape[1]},), got {tuple(lengths.shape)}.")
-    if not torch.compiler.is_compiling() and not torch._C._functorch.is_functorch_wrapped_tensor(lengths):
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(lengths)  # pyright: ignore[reportAttributeAccessIssue]
+    if not torch.compiler.is_compiling() and not wrapped:
         low, high = (int(bound) for bound in lengths.aminmax()) if lengths.numel() else (0, 0)
         if low < 0 or high > x.shape[0]:
             raise ShapeError(f"lengths must lie in 0..{x.shape[0]}, the steps of the input; found {low} to {high}.")
