@@ -6,10 +6,11 @@
 namespace holdfast {
 namespace HOLDFAST_LEVEL {
 
-// e^x for x clamped to [-87, 88], within about 1 ulp; a NaN passes every comparison and stays NaN.
+// e^x for x >= -87 (below: e^-87), within about 1 ulp; infinity from 88.4 on, so that sigmoid and tanh reach their
+// limits exactly; a NaN passes every comparison and stays NaN.
 // x = n ln 2 + r with ln 2 in two parts (Cody & Waite 1980), then the Taylor-like polynomial of Cephes' expf on r.
 HOLDFAST_INLINE Vec exp_clamped(Vec x) {
-  const Vec low = splat(-87.0f), high = splat(88.0f);
+  const Vec low = splat(-87.0f), high = splat(89.0f);
   x = select(x < low, low, x);
   x = select(x > high, high, x);
   const Vec magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
@@ -24,7 +25,8 @@ HOLDFAST_INLINE Vec exp_clamped(Vec x) {
   p = fma(p, r, splat(1.6666665459e-1f));
   p = fma(p, r, splat(5.0000001201e-1f));
   const Vec e = fma(p, r * r, r) + splat(1.0f);
-  const Vec scale = from_bits((bits(shifted) + 127) << 23);  // 2^n: the bits above the low ones are shifted out
+  // 2^n, infinity for n = 128: the shift drops the magic number's own bits.
+  const Vec scale = from_bits((bits(shifted) + 127) << 23);
   return e * scale;
 }
 

@@ -72,37 +72,31 @@ std::atomic<TeamRun> team_run{nullptr};
 
 void use_team(std::uintptr_t address) { team_run = reinterpret_cast<TeamRun>(address); }
 
-template <class Args>
+// Work on rows [begin, end), cut into chunks that threads take one by one.
+template <class Sweep>
 struct Job {
-  void (*sweep)(Family, const Args&, std::size_t, std::size_t);
-  Family family;
-  const Args* args;
-  std::size_t chunks;
+  const Sweep& sweep;
+  std::size_t rows, chunks;
   std::atomic<std::size_t> next{0};
 
   // Takes chunks of rows until none is left: right for a team of any size.
   static void work(void* self) {
     Job& job = *static_cast<Job*>(self);
-    const std::size_t rows = job.args->B;
     for (std::size_t k = job.next++; k < job.chunks; k = job.next++)
-      job.sweep(job.family, *job.args, rows * k / job.chunks, rows * (k + 1) / job.chunks);
+      job.sweep(job.rows * k / job.chunks, job.rows * (k + 1) / job.chunks);
   }
 };
 
 constexpr double kSplitFrom = 1e6;      // multiply-adds of a call below which waking a second thread costs more
 constexpr double kReleaseFrom = 100e3;  // and below which letting the interpreter go does
 
-template <class Args>
-void run(void (*sweep)(Family, const Args&, std::size_t, std::size_t), Family family, const Args& args, double work,
-         std::size_t threads) {
+template <class Sweep>
+void run(const Sweep& sweep, std::size_t rows, double work, std::size_t threads) {
   const TeamRun team = team_run.load();
-  const std::size_t chunks = threads < args.B ? threads : args.B;
-  if (!team || chunks < 2 || work < kSplitFrom) {
-    sweep(family, args, 0, args.B);
-    return;
-  }
-  Job<Args> job{sweep, family, &args, chunks};
-  team(&Job<Args>::work, &job, static_cast<unsigned>(chunks), 0);
+  const std::size_t chunks = threads < rows ? threads : rows;
+  if (!team || chunks < 2 || work < kSplitFrom) return sweep(0, rows);
+  Job<Sweep> job{sweep, rows, chunks};
+  team(&Job<Sweep>::work, &job, static_cast<unsigned>(chunks), 0);
 }
 
 template <class T>
@@ -138,7 +132,7 @@ void forward(int family_number, std::size_t T, std::size_t B, std::size_t H, boo
   const Level* level = current;
   auto body = [&] {
     level->pack_forward(family, at<const float>(w_hh), H, at<float>(packed));
-    run(level->forward, family, args, work, threads);
+    run([&](std::size_t begin, std::size_t end) { level->forward(family, args, begin, end); }, B, work, threads);
   };
   if (work < kReleaseFrom) return body();
   nb::gil_scoped_release release;
@@ -164,7 +158,22 @@ void backward(int family_number, std::size_t T, std::size_t B, std::size_t H, bo
       if (args.d_c_n) std::memcpy(args.d_c0, args.d_c_n, bytes);
       else std::memset(args.d_c0, 0, bytes);
     }
-    run(level->backward, family, args, work, threads);
+    run([&](std::size_t begin, std::size_t end) { level->backward(family, args, begin, end); }, B, work, threads);
+  };
+  if (work < kReleaseFrom) return body();
+  nb::gil_scoped_release release;
+  body();
+}
+
+void product(std::size_t M, std::size_t N, std::size_t K, Address a, std::size_t a_row, std::size_t a_k, Address b,
+             bool b_transposed, Address bias, Address c, bool accumulate, std::size_t threads) {
+  check(0);
+  const ProductArgs args{M, N, K, at<const float>(a), a_row, a_k, at<const float>(b), b_transposed,
+                         at<const float>(bias), at<float>(c), accumulate};
+  const double work = static_cast<double>(M) * N * K;
+  const Level* level = current;
+  auto body = [&] {
+    run([&](std::size_t begin, std::size_t end) { level->product(args, begin, end); }, M, work, threads);
   };
   if (work < kReleaseFrom) return body();
   nb::gil_scoped_release release;
@@ -180,5 +189,6 @@ NB_MODULE(_kernels, m) {
   m.def("use_team", &use_team, "Give the address of GOMP_parallel, or 0 to stay on one thread.");
   m.def("packed_size", &packed_size, "Floats of scratch that `packed` needs.");
   m.def("forward", &forward, "Run one direction of one layer; see ForwardArgs in csrc/kernels.h.");
+  m.def("product", &product, "Multiply two matrices; see ProductArgs in csrc/kernels.h.");
   m.def("backward", &backward, "Sweep back through it; see BackwardArgs in csrc/kernels.h.");
 }

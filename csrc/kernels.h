@@ -44,6 +44,18 @@ struct BackwardArgs {
   float* d_c0;            // [B, H] out       LSTM only: carried gradient of c; ends as that of c0
 };
 
+// c = a b + bias, or c += a b. One product before the forward sweep and those after the backward one.
+struct ProductArgs {
+  std::size_t M, N, K;
+  const float* a;                 // [M, K] in   element (m, k) at m * a_row + k * a_k
+  std::size_t a_row, a_k;
+  const float* b;                 // [K, N] in, contiguous, or [N, K] when b_transposed
+  bool b_transposed;
+  const float* bias;              // [N] or null
+  float* c;                       // [M, N] out, contiguous
+  bool accumulate;
+};
+
 // One CPU level's functions. The packers take W_hh [G*H, H].
 struct Level {
   const char* name;
@@ -52,6 +64,7 @@ struct Level {
   void (*pack_backward)(Family family, const float* w_hh, std::size_t H, float* packed);
   void (*forward)(Family family, const ForwardArgs& args, std::size_t row_begin, std::size_t row_end);
   void (*backward)(Family family, const BackwardArgs& args, std::size_t row_begin, std::size_t row_end);
+  void (*product)(const ProductArgs& args, std::size_t row_begin, std::size_t row_end);
 };
 
 }  // namespace holdfast

@@ -3,6 +3,7 @@
 #include "kernels.h"
 #include "lstm.h"
 #include "pack.h"
+#include "product.h"
 #include "rnn.h"
 #include "sweep.h"
 
@@ -53,7 +54,7 @@ void backward(Family family, const BackwardArgs& args, std::size_t begin, std::s
 }  // namespace
 
 extern const Level level;
-const Level level = {HOLDFAST_LEVEL_NAME, packed_size, pack_forward_of, pack_backward_of, forward, backward};
+const Level level = {HOLDFAST_LEVEL_NAME, packed_size, pack_forward_of, pack_backward_of, forward, backward, product};
 
 }  // namespace HOLDFAST_LEVEL
 }  // namespace holdfast

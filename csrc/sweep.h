@@ -31,7 +31,26 @@ void forward_tile(const ForwardArgs& a, std::size_t t, std::size_t t_prev, bool 
                   std::size_t panel) {
   constexpr int G = Cell::kGates;
   const std::size_t H = a.H, panel_size = H * G * kLanes;
-  Vec sums[P][R][G];
+  Vec sums[P][R][G] = {};
+  const float* h = (first ? a.h0 : a.y + t_prev * a.B * H) + b * H;
+  const float* weights = a.weights + panel * panel_size;
+  for (std::size_t k = 0; k < H; ++k) {
+    Vec w[P][G];
+    HOLDFAST_UNROLL
+    for (int p = 0; p < P; ++p) {
+      HOLDFAST_UNROLL
+      for (int g = 0; g < G; ++g) w[p][g] = load(weights + p * panel_size + (k * G + g) * kLanes);
+    }
+    HOLDFAST_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const Vec h_k = splat(h[r * H + k]);
+      HOLDFAST_UNROLL
+      for (int p = 0; p < P; ++p) {
+        HOLDFAST_UNROLL
+        for (int g = 0; g < G; ++g) sums[p][r][g] = fma(h_k, w[p][g], sums[p][r][g]);
+      }
+    }
+  }
   HOLDFAST_UNROLL
   for (int p = 0; p < P; ++p) {
     const std::size_t j = (panel + p) * kLanes, n = panel_width(panel + p, H);
@@ -41,28 +60,11 @@ void forward_tile(const ForwardArgs& a, std::size_t t, std::size_t t_prev, bool 
       HOLDFAST_UNROLL
       for (int g = 0; g < G; ++g) {
         const bool apart = Cell::kCarries && g == G - 1;  // the GRU's n: see gru.h
-        sums[p][r][g] = !apart ? load_part(pre + g * H, n) : a.bias_n ? load_part(a.bias_n + j, n) : Vec{};
+        const Vec added = !apart ? load_part(pre + g * H, n) : a.bias_n ? load_part(a.bias_n + j, n) : Vec{};
+        sums[p][r][g] = sums[p][r][g] + added;
       }
+      Cell::forward(sums[p][r], a, t, t_prev, first, b + r, j, n);
     }
-  }
-  const float* h = (first ? a.h0 : a.y + t_prev * a.B * H) + b * H;
-  const float* weights = a.weights + panel * panel_size;
-  for (std::size_t k = 0; k < H; ++k) {
-    HOLDFAST_UNROLL
-    for (int p = 0; p < P; ++p) {
-      HOLDFAST_UNROLL
-      for (int g = 0; g < G; ++g) {
-        const Vec w = load(weights + p * panel_size + (k * G + g) * kLanes);
-        HOLDFAST_UNROLL
-        for (int r = 0; r < R; ++r) sums[p][r][g] = fma(splat(h[r * H + k]), w, sums[p][r][g]);
-      }
-    }
-  }
-  HOLDFAST_UNROLL
-  for (int p = 0; p < P; ++p) {
-    const std::size_t j = (panel + p) * kLanes, n = panel_width(panel + p, H);
-    HOLDFAST_UNROLL
-    for (int r = 0; r < R; ++r) Cell::forward(sums[p][r], a, t, t_prev, first, b + r, j, n);
   }
 }
 
@@ -124,14 +126,26 @@ void backward_tile(const BackwardArgs& a, std::size_t s, std::size_t b, std::siz
     }
   }
   if (s > 0) {
-    const float* d_hidden = a.d_hidden + (t_next * a.B + b) * K;
     const float* weights = a.weights + panel * K * kLanes;
-    for (std::size_t k = 0; k < K; ++k) {
+    for (int g = 0; g < Cell::kGates; ++g) {
+      // One partial sum a gate: shorter chains of additions lose less than one chain of G*H.
+      const float* d_hidden = a.d_hidden + (t_next * a.B + b) * K + g * H;
+      Vec sums[P][R] = {};
+      for (std::size_t k = 0; k < H; ++k, weights += P * kLanes) {
+        Vec w[P];
+        HOLDFAST_UNROLL
+        for (int p = 0; p < P; ++p) w[p] = load(weights + p * kLanes);
+        HOLDFAST_UNROLL
+        for (int r = 0; r < R; ++r) {
+          const Vec d_k = splat(d_hidden[r * K + k]);
+          HOLDFAST_UNROLL
+          for (int p = 0; p < P; ++p) sums[p][r] = fma(d_k, w[p], sums[p][r]);
+        }
+      }
       HOLDFAST_UNROLL
       for (int p = 0; p < P; ++p) {
-        const Vec w = load(weights + (k * P + p) * kLanes);
         HOLDFAST_UNROLL
-        for (int r = 0; r < R; ++r) d_h[p][r] = fma(splat(d_hidden[r * K + k]), w, d_h[p][r]);
+        for (int r = 0; r < R; ++r) d_h[p][r] = d_h[p][r] + sums[p][r];
       }
     }
   }

@@ -1,7 +1,8 @@
-"""The `cpu` backend: our compiled sweeps through time, with torch's matrix products before and after them.
+"""The `cpu` backend: our compiled sweeps through time, with a matrix product before and a few after them.
 
 The input's part of all gate sums is one product before the sweep, and the gradients of the weights are products after
 it. The sweep itself (the recurrent product and the cell, or the derivative of both) is csrc/, one call for all steps.
+The products are ours too: the same bits for any number of threads.
 """
 
 from __future__ import annotations
@@ -123,11 +124,10 @@ def backward(
     d_pre, d_hidden, d_initial = _sweep_back(d_y, d_state, state, params[1], y, saved, spec, reverse)
     needs_x, needs_state, needs_params = needs[0], needs[1 : 1 + len(state)], needs[1 + len(state) :]
     rows = d_pre.flatten(0, 1)  # [T*B, G*H]
-    hidden_rows = d_hidden.flatten(0, 1)
-    d_x = torch.mm(rows, params[0]).view_as(x) if needs_x else None
+    d_x = _product(rows, params[0]).view(x.shape) if needs_x else None
     d_params: list[Tensor | None] = [None] * len(params)
     if needs_params[0]:
-        d_params[0] = torch.mm(rows.t(), x.reshape(-1, x.shape[2]))
+        d_params[0] = _product(rows.t(), x.flatten(0, 1))
     if needs_params[1]:
         d_params[1] = _recurrent_gradient(d_hidden, y, state[0], reverse)
     if spec.bias:
@@ -135,8 +135,8 @@ def backward(
             d_params[2] = rows.sum(0)
         if needs_params[3]:
             # A tensor of its own even where it is equal: the two biases must not share a gradient's memory.
-            shared = d_params[2] if hidden_rows.data_ptr() == rows.data_ptr() else None
-            d_params[3] = shared.clone() if shared is not None else hidden_rows.sum(0)
+            shared = d_params[2] if d_hidden is d_pre else None
+            d_params[3] = shared.clone() if shared is not None else d_hidden.sum((0, 1))
     d_states = tuple(part if needed else None for part, needed in zip(d_initial, needs_state, strict=True))
     return d_x, d_states, tuple(d_params)
 
@@ -177,25 +177,37 @@ def _sweep_back(
 def _recurrent_gradient(d_hidden: Tensor, y: Tensor, h0: Tensor, reverse: bool) -> Tensor:
     """Return the gradient of W_hh: each step's d_hidden [B, G*H] times the h that the step read."""
     first = -1 if reverse else 0
-    total = torch.mm(d_hidden[first].t(), h0)
+    total = _product(d_hidden[first].t(), h0)
     if len(y) > 1:
         later, earlier = (d_hidden[:-1], y[1:]) if reverse else (d_hidden[1:], y[:-1])
-        total.addmm_(later.flatten(0, 1).t(), earlier.flatten(0, 1))
+        _product(later.flatten(0, 1).t(), earlier.flatten(0, 1), out=total)
     return total
 
 
 def _input_sums(x: Tensor, params: Sequence[Tensor], spec: CellSpec, hidden: int) -> tuple[Tensor, Tensor | None]:
     """Return W_ih x plus the biases [T, B, G*H], and apart from it the GRU's b_hn, which r multiplies."""
-    rows = x.reshape(-1, x.shape[2])
-    if not spec.bias:
-        pre, bias_n = torch.mm(rows, params[0].t()), None
-    elif spec.family == "gru":
+    bias, bias_n = None, None
+    if spec.bias and spec.family == "gru":
         bias, bias_n = params[2].clone(), params[3][2 * hidden :].contiguous()
         bias[: 2 * hidden] += params[3][: 2 * hidden]
-        pre = torch.addmm(bias, rows, params[0].t())
-    else:
-        pre, bias_n = torch.addmm(params[2] + params[3], rows, params[0].t()), None
-    return pre.view(x.shape[0], x.shape[1], -1), bias_n
+    elif spec.bias:
+        bias = params[2] + params[3]
+    return _product(x.flatten(0, 1), params[0].t(), bias=bias).view(x.shape[0], x.shape[1], -1), bias_n
+
+
+def _product(a: Tensor, b: Tensor, *, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+    """Return a b + bias, or add a b to `out`. Transposed views are read as they are."""
+    module = _module()
+    if a.stride(0) != 1 and a.stride(1) != 1:
+        a = a.contiguous()
+    b_transposed = b.stride(0) == 1 and b.stride(1) == b.shape[0]
+    b = b if b_transposed else b.contiguous()
+    c = a.new_empty(a.shape[0], b.shape[1]) if out is None else out
+    module.product(
+        a.shape[0], b.shape[1], a.shape[1], a.data_ptr(), a.stride(0), a.stride(1), b.data_ptr(), b_transposed,
+        _address(bias), c.data_ptr(), out is not None, cpu_team.num_threads(module),
+    )  # fmt: skip
+    return c
 
 
 def _address(tensor: Tensor | None) -> int:
