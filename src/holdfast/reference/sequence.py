@@ -79,6 +79,8 @@ def run_sequence(
     reverse = place.direction == 1
     active = None if lengths is None else torch.arange(steps, device=x.device)[:, None] < lengths.to(x.device)
     cuts = _cuts(resets, active, reverse)
+    if active is not None:  # whatever stands in padding, NaN included, must not reach a gradient
+        x = torch.where(active[:, :, None], x, x.new_zeros(()))
     from_x = _from_input(x, named, spec)
     per_step: list[tuple[Tensor, Tensor, Tensor | None]] = []
     for t in reversed(range(steps)) if reverse else range(steps):
@@ -217,7 +219,7 @@ def _draw_masks(
         return drop_mask(seed, kind, p, mask_shape, layer=place.layer, direction=place.direction, device=device)
 
     dropped = draw("recurrent_dropout", spec.recurrent_dropout, 1, out_size)
-    h_scale = None if dropped is None else (~dropped[0]) / (1 - spec.recurrent_dropout)
+    h_scale = None if dropped is None else (~dropped[0]).double() / (1 - spec.recurrent_dropout)
     return _SequenceMasks(
         h_scale,
         draw("zoneout_h", spec.zoneout_h, steps, out_size),
