@@ -97,26 +97,23 @@ def _train_and_report(config: DemoConfig) -> dict[str, LanguageModel]:
 
 
 def _train(config: DemoConfig) -> tuple[dict[str, LanguageModel], dict[str, object]]:
-    from holdfast.tasks.france.experiment import SETTINGS, cell_config, train_cell, training_set
+    from holdfast.tasks.france.experiment import SETTINGS, STAGES, cell_config, train_cell, training_set
 
     seconds = config.seconds / len(CELLS)
     begun = time.monotonic()
-    data = training_set(config.seed)
-    _say(config, f"{len(data.documents)} documents written, for example:\n")
-    _say(config, _wrapped(" ".join(data.documents[0]).replace(" .", ".")) + "\n")
+    data = [training_set(stage, config.seed) for stage in STAGES]
+    _say(config, f"Wrote {sum(len(part.documents) for part in data)} documents to train on, for example:\n")
+    _say(config, _wrapped(" ".join(data[0].documents[0]).replace(" .", ".")) + "\n")
     models: dict[str, LanguageModel] = {}
     cells = {}
-    for cell in SETTINGS:
+    for cell in CELLS:
         _say(config, f"Training the {cell.upper()} for {seconds:.0f} seconds ...")
-        model = train_cell(
-            cell_config(cell, seconds=seconds, seed=config.seed), data, quiet=config.quiet or not sys.stderr.isatty()
-        )
-        models[cell] = model
-        steps = model.result.steps if model.result else 0
-        taken = model.result.seconds if model.result else 0.0
-        parameters = sum(parameter.numel() for parameter in model.model.parameters()) if model.model else 0
-        cells[cell] = {"steps": steps, "seconds": round(taken, 1), "parameters": parameters, **asdict(SETTINGS[cell])}
-        _say(config, f"  {steps} steps of 32 documents in {taken:.0f} seconds.")
+        settings = cell_config(cell, config.seed)
+        quiet = config.quiet or not sys.stderr.isatty()
+        models[cell], steps, taken = train_cell(settings, data, seconds=seconds, quiet=quiet)
+        size = sum(parameter.numel() for parameter in models[cell].model.parameters())
+        cells[cell] = {"steps": steps, "seconds": round(taken, 1), "parameters": size, **asdict(SETTINGS[cell])}
+        _say(config, f"  {steps} steps of {settings.batch_size} documents in {taken:.0f} seconds.")
     total = round(time.monotonic() - begun, 1)
     return models, {"cells": cells, "seed": config.seed, "seconds": config.seconds, "seconds_with_setup": total}
 
@@ -165,8 +162,8 @@ def _print_next(config: DemoConfig) -> None:
     out = config.out
     print("\nTry next:")
     print(f'  holdfast demo --out {out} --text "Yuki was born in Japan. We once flew to Italy. She speaks fluent"')
-    print(f'  holdfast language complete {out / "lstm"} "I grew up in Poland. Dinner was late. I speak fluent"')
-    print(f'  holdfast language generate {out / "lstm"} --prime "I grew up in" --length 40')
+    print(f'  holdfast language complete --model {out / "lstm"} "I grew up in Poland. Dinner was late. I speak fluent"')
+    print(f'  holdfast language generate --model {out / "lstm"} --prime "I grew up in" --length 40')
 
 
 def _say(config: DemoConfig, text: str) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from holdfast.tasks.france.generator import Document, Generator, make_pools
-from holdfast.tasks.france.sentences import LANGUAGES
+from holdfast.tasks.france.generator import SHORTEST_GAP, Document, Generator, make_pools
 from holdfast.tasks.language.config import Cell, Init, LanguageConfig
 from holdfast.train.settings import TrainSettings
 
@@ -21,21 +20,37 @@ if TYPE_CHECKING:
 
 GAPS = (5, 50, 100, 150, 200)
 CELLS: tuple[Cell, ...] = ("lstm", "gru", "rnn")
-TRAIN_DOCUMENTS = 30_000
 MEASURE_DOCUMENTS = 100  # for each gap, and for the control
 
-_VALIDATION_DOCUMENTS = 64
-
 _LONGEST_TRAINED_GAP = 210
-_SHORT_GAPS = (5, 30)
-_SHORT_SHARE = 0.3  # short gaps teach the answer, long ones to keep it
-_CONTROL_SHARE = 0.12
-_CONTROL_ANSWERS = 4  # each control text is there with so many languages, so that learning it by heart does not pay
+_CONTROL_SHARE = 0.2
 _UNKNOWN_SHARE = 0.02  # words hidden as <unk>, so that the model has met words it does not know
 _OTHER_SHARE = 0.15  # of the words beside the blank that count at all; the output is not computed for the rest
 _OTHER_WEIGHT = 0.005
 _CHRONO_STEPS = 1000  # the forget gates start for memories of up to so many steps
+_VALIDATION_DOCUMENTS = 64
 _HELD_OUT_SEED = 1_000_003  # added to a run's seed, so that no measured document is drawn as a training one was
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One part of the training: short gaps teach the answer, long ones to keep it. The plain RNN needs this order.
+
+    Attributes:
+        budget: Share of the training time.
+        documents: How many documents are drawn.
+        short: Share of them with gaps of up to `longest_short` words; the others reach up to 210.
+        longest_short: In words.
+    """
+
+    budget: float
+    documents: int
+    short: float
+    longest_short: int = 12
+
+
+# The first stage has a few long documents so that the vocabulary, which is made from it, holds the words of all fillers.
+STAGES = (Stage(budget=0.2, documents=10_000, short=0.99), Stage(budget=0.8, documents=30_000, short=0.35))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +90,14 @@ class Measurement:
     control: float
 
 
-def training_set(seed: int = 0, count: int = TRAIN_DOCUMENTS) -> TrainingSet:
-    """Draw the documents that all cells train on; equal seeds draw equal documents."""
+def training_set(stage: Stage, seed: int = 0) -> TrainingSet:
+    """Draw the documents of one stage, the same for all cells; equal seeds draw equal documents."""
     rng = random.Random(seed)
     generator = Generator(make_pools()[0], seed)
-    drawn: list[Document] = []
-    while len(drawn) < count:
-        if rng.random() < _CONTROL_SHARE / _CONTROL_ANSWERS:
-            text = generator.document(_training_gap(rng), control=True)
-            drawn += [text.asking(language) for language in rng.sample(LANGUAGES, _CONTROL_ANSWERS)]
-        else:
-            drawn.append(generator.document(_training_gap(rng)))
-    rng.shuffle(drawn)
-    drawn = drawn[:count]
+    drawn = []
+    for _ in range(stage.documents):
+        gap = rng.randint(SHORTEST_GAP, stage.longest_short if rng.random() < stage.short else _LONGEST_TRAINED_GAP)
+        drawn.append(generator.document(gap, control=rng.random() < _CONTROL_SHARE))
     return TrainingSet([_hide_words(d, rng) for d in drawn], [_weights(d, rng) for d in drawn])
 
 
@@ -99,14 +109,12 @@ def held_out(
     return [generator.document(gap, country=country, control=control) for _ in range(count)]
 
 
-def cell_config(
-    cell: Cell, *, seconds: float | None, steps: int | None = None, seed: int = 0, setting: CellSetting | None = None
-) -> LanguageConfig:
-    """Return the settings of one cell's model, with a budget in seconds or in steps."""
+def cell_config(cell: Cell, seed: int = 0, setting: CellSetting | None = None) -> LanguageConfig:
+    """Return the settings of one cell's model. The sizes are equal for all three."""
     setting = setting or SETTINGS[cell]
     train = TrainSettings(
-        optimizer="adamw", learning_rate=setting.learning_rate, schedule="cosine", clip_norm=1.0,
-        max_steps=steps, max_seconds=seconds, seed=seed,
+        optimizer="adamw", learning_rate=setting.learning_rate, schedule="cosine", clip_norm=1.0, seed=seed,
+        evaluate_every=500, patience=None,
     )  # fmt: skip
     return LanguageConfig(
         cell=cell, units="words", hidden_size=96, num_layers=1, embedding_size=48, dropout=0.0, init=setting.init,
@@ -114,16 +122,44 @@ def cell_config(
     )  # fmt: skip
 
 
-def train_cell(config: LanguageConfig, data: TrainingSet, *, quiet: bool = True) -> LanguageModel:
-    """Train one cell's model on the documents, as any other language model is trained."""
+def train_cell(
+    config: LanguageConfig,
+    data: Sequence[TrainingSet],
+    *,
+    seconds: float | None = None,
+    steps: int | None = None,
+    quiet: bool = True,
+) -> tuple[LanguageModel, int, float]:
+    """Train one cell's model on the documents of each stage in turn, as any other language model is trained.
+
+    Args:
+        config: From `cell_config`.
+        data: One training set for each of STAGES.
+        seconds: Training time of all stages together.
+        steps: Steps of all stages together, in place of `seconds`.
+
+    Returns:
+        The model, the steps taken and the seconds they took.
+    """
     from holdfast.tasks.language.task import LanguageModel
 
     model = LanguageModel(config)
-    check = training_set(config.train.seed + 1, _VALIDATION_DOCUMENTS)  # fresh documents from the training sentences
-    model.fit(
-        documents=data.documents, weights=data.weights, validation=(check.documents, check.weights), quiet=quiet
-    )
-    return model
+    taken, spent = 0, 0.0
+    for stage, part in zip(STAGES, data, strict=True):
+        share = replace(
+            config.train,
+            max_seconds=None if seconds is None else seconds * stage.budget,
+            max_steps=None if steps is None else max(1, round(steps * stage.budget)),
+        )
+        model.config = replace(config, train=share)
+        fresh = training_set(replace(stage, documents=_VALIDATION_DOCUMENTS), config.train.seed + 1)
+        model.fit(
+            documents=part.documents, weights=part.weights, validation=(fresh.documents, fresh.weights), quiet=quiet
+        )
+        if model.result is not None:
+            taken, spent = taken + model.result.steps, spent + model.result.seconds
+    model.config = config
+    return model, taken, spent
 
 
 def measure(
@@ -153,11 +189,6 @@ def blank_probabilities(model: LanguageModel, documents: Sequence[Document]) -> 
         features, _ = network.hidden(ids.to(next(network.parameters()).device))
         logits = network.modules_by_name["output"](features[last, torch.arange(len(rows))])
         return logits.double().softmax(-1).cpu().numpy()
-
-
-def _training_gap(rng: random.Random) -> int:
-    low, high = _SHORT_GAPS
-    return rng.randint(low, high if rng.random() < _SHORT_SHARE else _LONGEST_TRAINED_GAP)
 
 
 def _weights(document: Document, rng: random.Random) -> list[float]:

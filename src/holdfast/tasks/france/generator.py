@@ -25,6 +25,7 @@ from holdfast.tasks.france.sentences import (
 )
 
 SHORTEST_GAP = 5
+_NAMES = tuple(PEOPLE)
 _SHORTEST_FILLER = 3  # sentences of 3, 4 and 5 words exist in both pools, so any rest from 3 words on can be filled
 _EXPANSIONS = 15  # sentences made from each template with slots
 _DETOUR_SHARE = 0.12  # of the sentences in the gap, beside the one that every longer gap has
@@ -66,19 +67,6 @@ class Document:
         tokens[tokens.index(self.country)] = country
         tokens[self.blank] = LANGUAGE_OF[country]
         return replace(self, tokens=tuple(tokens), country=country, language=LANGUAGE_OF[country])
-
-
-    def asking(self, language: str) -> Document:
-        """Return the same control document with another language in the blank.
-
-        Raises:
-            ConfigError: the country is named, so that only one language is right; or the language is unknown.
-        """
-        if self.country is not None or language not in LANGUAGES:
-            raise ConfigError(f"{language!r} cannot be the answer to this document.")
-        tokens = list(self.tokens)
-        tokens[self.blank] = language
-        return replace(self, tokens=tuple(tokens), language=language)
 
 
 @dataclass(frozen=True)
@@ -145,7 +133,7 @@ class Generator:
         """Draw an opening and a closing that leave room for whole sentences, and return the words left to fill."""
         rng = self._rng
         while True:
-            name = rng.choice(list(PEOPLE))
+            name = rng.choice(_NAMES)
             first_person = rng.random() < 0.5
             opening = rng.choice(OPENINGS_I if first_person else OPENINGS_THEY).format(name=name, country=country)
             they = "I" if first_person else rng.choice((name, PEOPLE[name]))
@@ -175,7 +163,7 @@ class Generator:
     def _detour(self, room: int, home: str, middle: list[str], detours: list[str]) -> int:
         """Append one sentence about another country and return its length in words."""
         country = self._rng.choice([other for other in COUNTRIES if LANGUAGE_OF[other] != LANGUAGE_OF[home]])
-        sentence = self._rng.choice(self._pool.detours).format(country=country)
+        sentence = self._rng.choice(self._pool.detours).format(country=country, name=self._rng.choice(_NAMES))
         middle.append(sentence)
         detours.append(country)
         return len(sentence.split())
@@ -186,8 +174,7 @@ def _fits(length: int, room: int) -> bool:
 
 
 def _expand(template: str, rng: random.Random) -> str:
-    names = rng.choice(list(PEOPLE))
-    return template.format(name=names, place=rng.choice(PLACES), month=rng.choice(MONTHS))
+    return template.format(name=rng.choice(_NAMES), place=rng.choice(PLACES), month=rng.choice(MONTHS))
 
 
 def _close(closing: str, they: str, speak: str) -> str:
