@@ -66,11 +66,23 @@ def run_layer(
     save = trace or (needs_grad and not recomputes)
     extras = [x.new_empty(0) if extra is None else extra for extra in (lengths, resets, seed)]
     args = (x, *extras, key, backend, place.layer, place.direction, save)
-    if torch.compiler.is_compiling() and not needs_grad:
+    if not needs_grad and (torch.compiler.is_compiling() or not _transformed()):
         y, h, c, gates, cells = torch.ops.holdfast.sequence_forward(*args, list(tensors))
     else:
-        y, h, c, gates, cells = SequenceFunction.apply(*args, *tensors)  # type: ignore[misc]
+        y, h, c, gates, cells = _apply(SequenceFunction, *args, *tensors)
     return SequenceResult(y, (h, c) if "c" in spec.states else (h,), gates, cells)
+
+
+def _transformed() -> bool:
+    """Whether a torch.func transform is at work: only the Functions have its rules."""
+    return torch._C._are_functorch_transforms_active()
+
+
+def _apply(function: type[torch.autograd.Function], *args: Any):
+    """Return `function.apply(*args)`, without its inspection of the signature, which costs 50 µs a call."""
+    if torch.compiler.is_compiling() or _transformed():
+        return function.apply(*args)
+    return super(torch.autograd.Function, function).apply(*args)  # type: ignore[misc]
 
 
 def _in_forward_mode() -> bool:
@@ -111,7 +123,7 @@ class SequenceFunction(torch.autograd.Function):
         if torch.compiler.is_compiling():  # Dynamo drops setup_context where gradients are off, as they are here
             grads = iter(torch.ops.holdfast.sequence_backward(*args, tensors))
         else:
-            grads = iter(SequenceBackward.apply(*args, *tensors))  # type: ignore[misc]
+            grads = iter(_apply(SequenceBackward, *args, *tensors))
         spread = [next(grads) if need else None for need in needs]
         return (spread[0], *(None,) * 8, *spread[1:])
 

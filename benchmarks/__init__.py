@@ -1,0 +1,1 @@
+"""Timings against peers in the same run; never part of the tests."""
