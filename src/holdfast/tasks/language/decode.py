@@ -115,7 +115,7 @@ def cut_at_stop(pieces: Iterator[str], stop: str | None) -> Iterator[str]:
 def next_tokens(
     network: LanguageNetwork, prime: Any, tokenizer: AbstractTokenizer, top: int
 ) -> list[tuple[str, float]]:
-    """Return the `top` most likely next tokens of a word model with probabilities, `<unk>` left out."""
+    """Return the `top` most likely next tokens of a word model with their chance, `<unk>` left out."""
     logits, _ = run_prime(network, prime)
     p = logits.double().softmax(-1)
     order = [int(i) for i in p.argsort(descending=True, stable=True)[: top + 1] if int(i) != tokenizer.unknown]

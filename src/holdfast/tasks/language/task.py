@@ -82,7 +82,7 @@ class LanguageModel:
         folder: Folder | None = None,
         quiet: bool = False,
     ) -> LanguageModel:
-        """Train on one text, on files read as one text, or on documents; fitting again goes on from the present weights.
+        """Train on one text, on files read as one text, or on documents; a second fit goes on from the present weights.
 
         Args:
             text: A running text.

@@ -1,0 +1,129 @@
+"""A saved language model: load equals save, broken files give our error, a run resumes, and old formats keep loading."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from holdfast.errors import CheckpointError, ConfigError, HoldfastError
+from holdfast.tasks.language import LanguageModel
+from holdfast.tasks.text import UNITS
+from tests.tasks.language_samples import small_model, small_text
+
+TEXT = small_text(120)
+FROZEN = Path(__file__).parent / "frozen"
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    small_model(steps=5, units="bpe", dropout=0.1, tie=True).fit(TEXT, quiet=True).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("tie", [False, True])
+def test_loaded_model_equals_the_saved_one(tmp_path, units, tie):
+    lm = small_model(steps=5, units=units, tie=tie, dropout=0.2).fit(TEXT, quiet=True)
+    lm.save_pretrained(tmp_path / "model")
+    again = LanguageModel.from_pretrained(tmp_path / "model")
+    assert again.config == lm.config
+    assert again.layers == lm.layers
+    assert again.evaluate(TEXT) == lm.evaluate(TEXT)
+    assert again.generate("Ann", length=20, seed=1) == lm.generate("Ann", length=20, seed=1)
+    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == [
+        "config.json", "model.safetensors", "vocabulary.json",
+    ]  # fmt: skip
+
+
+def test_loaded_model_can_be_trained_on(tmp_path):
+    lm = small_model(steps=20).fit(TEXT, quiet=True)
+    lm.save_pretrained(tmp_path)
+    again = LanguageModel.from_pretrained(tmp_path)
+    before = again.evaluate(TEXT)["loss"]
+    assert again.fit(TEXT, quiet=True).evaluate(TEXT)["loss"] < before
+
+
+def test_every_cut_off_file_is_refused(saved, tmp_path):
+    for name in ("config.json", "model.safetensors", "vocabulary.json"):
+        whole = (saved / name).read_bytes()
+        for length in {0, 1, len(whole) // 3, len(whole) // 2, len(whole) - 2}:
+            folder = shutil.copytree(saved, tmp_path / f"{name}-{length}")
+            (folder / name).write_bytes(whole[:length])
+            with pytest.raises(CheckpointError, match=name):
+                LanguageModel.from_pretrained(folder)
+        folder = shutil.copytree(saved, tmp_path / f"{name}-gone")
+        (folder / name).unlink()
+        with pytest.raises(CheckpointError, match=f"{name} is missing"):
+            LanguageModel.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "vocabulary.json", "model.safetensors"])
+def test_changed_bytes_load_or_give_our_error(saved, tmp_path, name):
+    random = np.random.default_rng(0)
+    folder = shutil.copytree(saved, tmp_path / "model")
+    whole = (saved / name).read_bytes()
+    refused = 0
+    for _ in range(60):
+        broken = bytearray(whole)
+        # A weight file's numbers may be anything; its header is where a change breaks it.
+        for at in random.integers(0, min(len(broken), 700), random.integers(1, 6)):
+            broken[at] = random.integers(256)
+        (folder / name).write_bytes(broken)
+        try:
+            LanguageModel.from_pretrained(folder)
+        except HoldfastError as error:
+            assert isinstance(error, CheckpointError)
+            refused += 1
+    assert refused > 30
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("config.json", {"format": 99}, "format 99"),
+        ("config.json", {"kind": "forecast"}, "not a language model"),
+        ("config.json", {"task": {"colour": 1}}, "unknown settings colour"),
+        ("config.json", {"task": {"hidden_size": 9}}, "do not fit together"),
+        ("config.json", {"task": None}, "expected named settings"),
+        ("config.json", {"task": {"train": {"learning_rate": "x"}}}, "config.json"),
+        ("vocabulary.json", {"units": "bytes"}, "do not fit together"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused(saved, tmp_path, name, change, message):
+    folder = shutil.copytree(saved, tmp_path / "model")
+    fields = json.loads((folder / name).read_text(encoding="utf-8"))
+    (folder / name).write_text(json.dumps(fields | change), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=message):
+        LanguageModel.from_pretrained(folder)
+
+
+def test_frozen_example_of_format_1_gives_its_numbers():
+    folder = FROZEN / "language-1"
+    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+    lm = LanguageModel.from_pretrained(folder)
+    with torch.no_grad():
+        logits, _ = lm.model(torch.as_tensor(lm.tokenizer.encode(expected["text"]))[:, None])
+    np.testing.assert_allclose(logits[-1, 0].numpy(), expected["logits"], rtol=1e-4, atol=1e-5)
+
+
+def test_run_in_a_folder_resumes_to_the_same_weights(tmp_path):
+    whole = small_model(steps=30).fit(TEXT, folder=tmp_path / "whole", quiet=True)
+    small_model(steps=30).fit(TEXT, folder=tmp_path / "parts", quiet=True)
+    again = small_model(steps=30).fit(TEXT, folder=tmp_path / "parts", quiet=True)  # it was done: nothing changes
+    for left, right in zip(whole.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(left, right)
+    assert LanguageModel.from_pretrained(tmp_path / "parts").evaluate(TEXT) == whole.evaluate(TEXT)
+
+
+def test_folder_of_another_model_is_left_alone(tmp_path):
+    small_model(steps=2).fit(TEXT, folder=tmp_path, quiet=True)
+    before = (tmp_path / "model.safetensors").read_bytes()
+    with pytest.raises(ConfigError, match="Choose another folder"):
+        small_model(steps=2, hidden_size=25).fit(TEXT, folder=tmp_path, quiet=True)
+    assert (tmp_path / "model.safetensors").read_bytes() == before
