@@ -1,8 +1,8 @@
 """Random masks that depend on nothing but a seed and a place: Philox4x32-10 as plain integer arithmetic.
 
 Key = the 64-bit seed. Counter = (t, row, unit // 4, tag); word unit % 4 decides for that unit. The tag holds the kind
-of mask, the layer and the direction. Because a mask is a function of its place, a kernel, a recomputed backward pass and
-a resumed run all see the same one.
+of mask, the layer and the direction. Because a mask is a function of its place, a kernel, a recomputed backward pass
+and a resumed run all see the same one.
 
 Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", section 3.3.
 """
