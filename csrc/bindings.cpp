@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -115,49 +116,69 @@ void check(int family) {
   if (family < 0 || family >= kNumFamilies) throw std::invalid_argument("unknown family");
 }
 
-std::size_t packed_size(int family, std::size_t H) {
-  check(family);
-  return current->packed_size(static_cast<Family>(family), H);
+// Memory of one call, uninitialised, on a cache line of its own: a vector load must not straddle two.
+struct Scratch {
+  explicit Scratch(std::size_t floats)
+      : data(static_cast<float*>(::operator new((floats + 1) * sizeof(float), std::align_val_t{64}))) {}
+  ~Scratch() { ::operator delete(data, std::align_val_t{64}); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  float* data;
+};
+
+// The bias of the input's product: b_ih + b_hh, but for the GRU's n rows, whose b_hh stays inside the product with r.
+void add_biases(Family family, std::size_t rows, std::size_t H, const float* b_ih, const float* b_hh, float* sum) {
+  const std::size_t shared = family == Family::kGru ? 2 * H : rows;
+  for (std::size_t k = 0; k < rows; ++k) sum[k] = k < shared ? b_ih[k] + b_hh[k] : b_ih[k];
 }
 
-void forward(int family_number, std::size_t T, std::size_t B, std::size_t H, bool reverse, Address pre, Address w_hh,
-             Address packed, Address bias_n, Address h0, Address c0, Address y, Address c, Address gates,
-             Address extra, std::size_t threads) {
+// Biases are null together. `gates` also serves as the memory of the gate sums where it is given.
+void forward(int family_number, std::size_t T, std::size_t B, std::size_t I, std::size_t H, bool reverse, Address x,
+             Address w_ih, Address w_hh, Address b_ih, Address b_hh, Address h0, Address c0, Address y, Address h_n,
+             Address c_n, Address gates, Address extra, std::size_t threads) {
   check(family_number);
   const auto family = static_cast<Family>(family_number);
-  const ForwardArgs args{T, B, H, reverse, at<const float>(pre), at<const float>(packed), at<const float>(bias_n),
-                         at<const float>(h0), at<const float>(c0), at<float>(y), at<float>(c), at<float>(gates),
-                         at<float>(extra)};
-  const double work = multiply_adds(current, family, T, B, H);
   const Level* level = current;
+  const std::size_t rows = level->num_gates(family) * H;
+  const double work = multiply_adds(level, family, T, B, H), input_work = static_cast<double>(T) * B * I * rows;
   auto body = [&] {
-    level->pack_forward(family, at<const float>(w_hh), H, at<float>(packed));
+    const Scratch packed(level->packed_size(family, H)), bias(b_ih ? rows : 0), sums(gates ? 0 : T * B * rows);
+    float* pre = gates ? at<float>(gates) : sums.data;
+    if (b_ih) add_biases(family, rows, H, at<const float>(b_ih), at<const float>(b_hh), bias.data);
+    const ProductArgs product{T * B, rows, I, at<const float>(x), I, 1, at<const float>(w_ih), true,
+                              b_ih ? bias.data : nullptr, pre, false};
+    run([&](std::size_t begin, std::size_t end) { level->product(product, begin, end); }, T * B, input_work, threads);
+    level->pack_forward(family, at<const float>(w_hh), H, packed.data);
+    const float* bias_n = b_ih && family == Family::kGru ? at<const float>(b_hh) + 2 * H : nullptr;
+    const ForwardArgs args{T, B, H, reverse, pre, packed.data, bias_n, at<const float>(h0), at<const float>(c0),
+                           at<float>(y), at<float>(c_n), at<float>(gates), at<float>(extra)};
     run([&](std::size_t begin, std::size_t end) { level->forward(family, args, begin, end); }, B, work, threads);
+    const std::size_t plane = B * H, last = reverse ? 0 : (T - 1) * plane;
+    std::memcpy(at<float>(h_n), args.y + last, plane * sizeof(float));
+    if (c_n && extra) std::memcpy(at<float>(c_n), args.extra + last, plane * sizeof(float));
   };
-  if (work < kReleaseFrom) return body();
+  if (work + input_work < kReleaseFrom) return body();
   nb::gil_scoped_release release;
   body();
 }
 
-void backward(int family_number, std::size_t T, std::size_t B, std::size_t H, bool reverse, Address w_hh,
-              Address packed, Address d_y, Address d_h_n, Address d_c_n, Address h0, Address c0, Address y,
-              Address gates, Address extra, Address d_pre, Address d_hidden, Address d_h0, Address d_c0,
-              std::size_t threads) {
+void backward(int family_number, std::size_t T, std::size_t B, std::size_t H, bool reverse, Address w_hh, Address d_y,
+              Address d_h_n, Address d_c_n, Address h0, Address c0, Address y, Address gates, Address extra,
+              Address d_pre, Address d_hidden, Address d_h0, Address d_c0, std::size_t threads) {
   check(family_number);
   const auto family = static_cast<Family>(family_number);
-  const BackwardArgs args{T, B, H, reverse, at<const float>(packed), at<const float>(d_y), at<const float>(d_h_n),
-                          at<const float>(d_c_n), at<const float>(h0), at<const float>(c0), at<const float>(y),
-                          at<const float>(gates), at<const float>(extra), at<float>(d_pre), at<float>(d_hidden),
-                          at<float>(d_h0), at<float>(d_c0)};
-  const double work = multiply_adds(current, family, T, B, H);
   const Level* level = current;
+  const double work = multiply_adds(level, family, T, B, H);
   auto body = [&] {
-    level->pack_backward(family, at<const float>(w_hh), H, at<float>(packed));
-    if (args.d_c0) {
-      const std::size_t bytes = B * H * sizeof(float);
-      if (args.d_c_n) std::memcpy(args.d_c0, args.d_c_n, bytes);
-      else std::memset(args.d_c0, 0, bytes);
-    }
+    const Scratch packed(level->packed_size(family, H));
+    level->pack_backward(family, at<const float>(w_hh), H, packed.data);
+    const BackwardArgs args{T, B, H, reverse, packed.data, at<const float>(d_y), at<const float>(d_h_n),
+                            at<const float>(d_c_n), at<const float>(h0), at<const float>(c0), at<const float>(y),
+                            at<const float>(gates), at<const float>(extra), at<float>(d_pre), at<float>(d_hidden),
+                            at<float>(d_h0), at<float>(d_c0)};
+    const std::size_t bytes = B * H * sizeof(float);
+    if (d_c0 && d_c_n) std::memcpy(args.d_c0, args.d_c_n, bytes);
+    if (d_c0 && !d_c_n) std::memset(args.d_c0, 0, bytes);
     run([&](std::size_t begin, std::size_t end) { level->backward(family, args, begin, end); }, B, work, threads);
   };
   if (work < kReleaseFrom) return body();
@@ -187,7 +208,6 @@ NB_MODULE(_kernels, m) {
   m.def("runnable_levels", &runnable_names, "Names of the compiled levels that this CPU can run, best first.");
   m.def("use_level", &use, "Choose the level that the next calls run on.");
   m.def("use_team", &use_team, "Give the address of GOMP_parallel, or 0 to stay on one thread.");
-  m.def("packed_size", &packed_size, "Floats of scratch that `packed` needs.");
   m.def("forward", &forward, "Run one direction of one layer; see ForwardArgs in csrc/kernels.h.");
   m.def("product", &product, "Multiply two matrices; see ProductArgs in csrc/kernels.h.");
   m.def("backward", &backward, "Sweep back through it; see BackwardArgs in csrc/kernels.h.");

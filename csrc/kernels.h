@@ -59,6 +59,7 @@ struct ProductArgs {
 // One CPU level's functions. The packers take W_hh [G*H, H].
 struct Level {
   const char* name;
+  std::size_t (*num_gates)(Family family);
   std::size_t (*packed_size)(Family family, std::size_t H);  // floats, enough for either packing
   void (*pack_forward)(Family family, const float* w_hh, std::size_t H, float* packed);
   void (*pack_backward)(Family family, const float* w_hh, std::size_t H, float* packed);

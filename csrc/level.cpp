@@ -11,7 +11,7 @@ namespace holdfast {
 namespace HOLDFAST_LEVEL {
 namespace {
 
-int num_gates(Family family) {
+std::size_t num_gates(Family family) {
   return family == Family::kLstm ? Lstm::kGates : family == Family::kGru ? Gru::kGates : Rnn<false>::kGates;
 }
 
@@ -54,7 +54,8 @@ void backward(Family family, const BackwardArgs& args, std::size_t begin, std::s
 }  // namespace
 
 extern const Level level;
-const Level level = {HOLDFAST_LEVEL_NAME, packed_size, pack_forward_of, pack_backward_of, forward, backward, product};
+const Level level = {HOLDFAST_LEVEL_NAME, num_gates, packed_size, pack_forward_of,
+                     pack_backward_of,    forward,   backward,    product};
 
 }  // namespace HOLDFAST_LEVEL
 }  // namespace holdfast

@@ -41,11 +41,16 @@ def unsupported(request: CallRequest) -> str | None:
         return f"the cpu kernels need tensors on the CPU, got {request.device}"
     if request.dtype != torch.float32:
         return f"the cpu kernels need float32, got {request.dtype}"
-    if not request.spec.plain or request.spec.projected:
+    if not _runs(request.spec):
         return f"the cpu kernels run the plain cell only, not '{request.spec.key}'; variants come with a later version"
     if request.lengths or request.resets:
         return "lengths and resets inside the cpu kernels come with a later version"
     return None
+
+
+@lru_cache(maxsize=1024)
+def _runs(spec: CellSpec) -> bool:
+    return spec.plain and not spec.projected
 
 
 @lru_cache(maxsize=1)
@@ -73,29 +78,24 @@ def forward(
         LSTM, W_hn h + b_hn for the GRU, and empty for the RNN.
     """
     module = _module()
-    num_gates = len(spec.gates)
-    (steps, batch, _), hidden = x.shape, params[1].shape[1]
-    w_hh = params[1].contiguous()
-    pre, bias_n = _input_sums(x, params, spec, hidden)
-    state = [part.contiguous() for part in state]
-    y = x.new_empty(steps, batch, hidden)
+    (steps, batch, features), hidden = x.shape, params[1].shape[1]
+    x, state = x.contiguous(), [part.contiguous() for part in state]
+    weights = [part.contiguous() for part in params]
     lstm = spec.family == "lstm"
-    extra = x.new_empty((steps, batch, hidden) if save and spec.family != "rnn" else 0)
-    cells = torch.empty_like(state[1]) if lstm and not save else None
-    number = _FAMILIES[spec.family, spec.nonlinearity]
-    packed = x.new_empty(module.packed_size(number, hidden))
+    y, state_n = x.new_empty(steps, batch, hidden), tuple([torch.empty_like(part) for part in state])
+    saved = ()
+    if save:
+        # For the RNN `extra` is empty.
+        extra = x.new_empty((steps, batch, hidden) if spec.family != "rnn" else 0)
+        saved = (x.new_empty(steps, batch, len(spec.gates), hidden), extra)
     module.forward(
-        number, steps, batch, hidden, reverse,
-        pre.data_ptr(), w_hh.data_ptr(), packed.data_ptr(), _address(bias_n),
-        state[0].data_ptr(), state[1].data_ptr() if lstm else 0, y.data_ptr(), _address(cells),
-        pre.data_ptr() if save else 0, extra.data_ptr() if save else 0, cpu_team.num_threads(module),
+        _FAMILIES[spec.family, spec.nonlinearity], steps, batch, features, hidden, reverse, x.data_ptr(),
+        weights[0].data_ptr(), weights[1].data_ptr(),
+        weights[2].data_ptr() if spec.bias else 0, weights[3].data_ptr() if spec.bias else 0,
+        state[0].data_ptr(), state[1].data_ptr() if lstm else 0,
+        y.data_ptr(), state_n[0].data_ptr(), state_n[1].data_ptr() if lstm else 0,
+        saved[0].data_ptr() if save else 0, saved[1].data_ptr() if save else 0, cpu_team.num_threads(module),
     )  # fmt: skip
-    final = 0 if reverse else -1
-    # Copies: the final state must not keep y alive, nor share its memory.
-    state_n: Tensors = (y[final].clone(),)
-    if lstm:
-        state_n += (cells if cells is not None else extra[final].clone(),)
-    saved = (pre.view(steps, batch, num_gates, hidden), extra) if save else ()
     return y, state_n, saved
 
 
@@ -163,9 +163,8 @@ def _sweep_back(
     d_initial = tuple(torch.empty_like(part) for part in state)
     lstm = spec.family == "lstm"
     number = _FAMILIES[spec.family, spec.nonlinearity]
-    packed = y.new_empty(module.packed_size(number, hidden))
     module.backward(
-        number, steps, batch, hidden, reverse, w_hh.data_ptr(), packed.data_ptr(),
+        number, steps, batch, hidden, reverse, w_hh.data_ptr(),
         _address(d_y), _address(d_state[0]), _address(d_state[1]) if lstm else 0,
         state[0].data_ptr(), state[1].data_ptr() if lstm else 0, y.data_ptr(), gates.data_ptr(), extra.data_ptr(),
         d_pre.data_ptr(), d_hidden.data_ptr(), d_initial[0].data_ptr(), d_initial[1].data_ptr() if lstm else 0,
@@ -184,19 +183,8 @@ def _recurrent_gradient(d_hidden: Tensor, y: Tensor, h0: Tensor, reverse: bool) 
     return total
 
 
-def _input_sums(x: Tensor, params: Sequence[Tensor], spec: CellSpec, hidden: int) -> tuple[Tensor, Tensor | None]:
-    """Return W_ih x plus the biases [T, B, G*H], and apart from it the GRU's b_hn, which r multiplies."""
-    bias, bias_n = None, None
-    if spec.bias and spec.family == "gru":
-        bias, bias_n = params[2].clone(), params[3][2 * hidden :].contiguous()
-        bias[: 2 * hidden] += params[3][: 2 * hidden]
-    elif spec.bias:
-        bias = params[2] + params[3]
-    return _product(x.flatten(0, 1), params[0].t(), bias=bias).view(x.shape[0], x.shape[1], -1), bias_n
-
-
-def _product(a: Tensor, b: Tensor, *, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
-    """Return a b + bias, or add a b to `out`. Transposed views are read as they are."""
+def _product(a: Tensor, b: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Return a b, or add it to `out`. Transposed views are read as they are."""
     module = _module()
     if a.stride(0) != 1 and a.stride(1) != 1:
         a = a.contiguous()
@@ -205,7 +193,7 @@ def _product(a: Tensor, b: Tensor, *, bias: Tensor | None = None, out: Tensor | 
     c = a.new_empty(a.shape[0], b.shape[1]) if out is None else out
     module.product(
         a.shape[0], b.shape[1], a.shape[1], a.data_ptr(), a.stride(0), a.stride(1), b.data_ptr(), b_transposed,
-        _address(bias), c.data_ptr(), out is not None, cpu_team.num_threads(module),
+        0, c.data_ptr(), out is not None, cpu_team.num_threads(module),
     )  # fmt: skip
     return c
 
