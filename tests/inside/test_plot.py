@@ -15,7 +15,7 @@ STEPS, MARKS = 40, Marks((5, "country"), (38, "asked"), ((20, "(Japan)"),))
 
 @pytest.fixture
 def states():
-    """Three runs of four units: constant and apart, apart at first only, moving alike in all runs, constant and equal."""
+    """Three runs of four units: apart for good, apart at first, moving alike in all runs, constant and equal."""
     rng = np.random.default_rng(0)
     common = rng.standard_normal(STEPS)
     runs = np.zeros((3, STEPS, 4))

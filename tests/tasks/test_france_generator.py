@@ -10,7 +10,15 @@ from holdfast.errors import ConfigError
 from holdfast.tasks.france.experiment import GAPS, STAGES, Stage, held_out, training_set
 from holdfast.tasks.france.fillers import FILLERS
 from holdfast.tasks.france.generator import SHORTEST_GAP, Document, Generator, make_pools
-from holdfast.tasks.france.sentences import COUNTRIES, DETOURS, LANGUAGE_OF, LANGUAGES, OPENINGS_I, OPENINGS_THEY, PEOPLE
+from holdfast.tasks.france.sentences import (
+    COUNTRIES,
+    DETOURS,
+    LANGUAGE_OF,
+    LANGUAGES,
+    OPENINGS_I,
+    OPENINGS_THEY,
+    PEOPLE,
+)
 from holdfast.tasks.text import UNKNOWN, split_words
 
 POOLS = make_pools()

@@ -1,6 +1,6 @@
 """`holdfast demo`: the classic example of long memory, trained, measured and shown in a few minutes.
 
-    I grew up in France. ... (up to 200 words of other things) ... I speak fluent ___
+"I grew up in France. ... (up to 200 words of other things) ... I speak fluent ___"
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _train_and_report(config: DemoConfig) -> dict[str, LanguageModel]:
 
 
 def _train(config: DemoConfig) -> tuple[dict[str, LanguageModel], dict[str, object]]:
-    from holdfast.tasks.france.experiment import SETTINGS, STAGES, cell_config, train_cell, training_set
+    from holdfast.tasks.france.experiment import SETTINGS, STAGES, cell_config, fitted, train_cell, training_set
 
     seconds = config.seconds / len(CELLS)
     begun = time.monotonic()
@@ -111,7 +111,7 @@ def _train(config: DemoConfig) -> tuple[dict[str, LanguageModel], dict[str, obje
         settings = cell_config(cell, config.seed)
         quiet = config.quiet or not sys.stderr.isatty()
         models[cell], steps, taken = train_cell(settings, data, seconds=seconds, quiet=quiet)
-        size = sum(parameter.numel() for parameter in models[cell].model.parameters())
+        size = sum(parameter.numel() for parameter in fitted(models[cell])[0].parameters())
         cells[cell] = {"steps": steps, "seconds": round(taken, 1), "parameters": size, **asdict(SETTINGS[cell])}
         _say(config, f"  {steps} steps of {settings.batch_size} documents in {taken:.0f} seconds.")
     total = round(time.monotonic() - begun, 1)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.floating[Any]]
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito, safe for all eyes
+# Okabe and Ito 2008: told apart by all eyes.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _STYLES = {"LSTM": ("#0072b2", "-"), "GRU": ("#009e73", "--"), "RNN": ("#d55e00", ":")}
 
 
@@ -98,8 +99,8 @@ def plot_carriers(
 ) -> list[int]:
     """Draw the units that carry an early word across a text, and write the picture as PNG.
 
-    The upper panels show the `units` cell units with the best `unit_separation` between the start mark and the end mark,
-    one line per run. With `others`, a last panel compares models by `run_separation`.
+    The upper panels show the `units` cell units with the best `unit_separation` between the start and the end mark, one
+    line per run. With `others`, a last panel compares models by `run_separation`.
 
     Args:
         states: [K, T, H] cell states of K runs that differ in the word at the start mark only.
@@ -155,7 +156,9 @@ def _draw_unit(axis: Any, lines: Array, labels: Sequence[str], name: str) -> Non
 def _draw_models(axis: Any, separations: Mapping[str, Array], stretch: slice) -> None:
     for k, (name, values) in enumerate(separations.items()):
         colour, style = _STYLES.get(name, (_COLOURS[k % len(_COLOURS)], "-"))
-        axis.plot(np.arange(stretch.start, stretch.stop), values, color=colour, linestyle=style, linewidth=1.6, label=name)
+        axis.plot(
+            np.arange(stretch.start, stretch.stop), values, color=colour, linestyle=style, linewidth=1.6, label=name
+        )
     axis.set_ylim(bottom=0)
     axis.set_ylabel("countries apart\n(whole state)", fontsize=8.5)
     axis.legend(frameon=False, fontsize=8, ncols=len(separations), loc="upper right")
@@ -169,7 +172,8 @@ def _draw_marks(axis: Any, marks: Marks, *, named: bool) -> None:
     for step, label, colour, style in places:
         axis.axvline(step, color=colour, linestyle=style, linewidth=0.9, zorder=0)
         if named:
-            axis.annotate(label, (step, 1.02), xycoords=("data", "axes fraction"), fontsize=7.5, color=colour, ha="center")
+            side = "right" if step == marks.end[0] else "center"
+            axis.annotate(label, (step, 1.02), xycoords=("data", "axes fraction"), fontsize=7.5, color=colour, ha=side)
 
 
 def _matplotlib() -> tuple[Any, Any]:

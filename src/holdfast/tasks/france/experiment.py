@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from holdfast.errors import ConfigError
 from holdfast.tasks.france.generator import SHORTEST_GAP, Document, Generator, make_pools
 from holdfast.tasks.language.config import Cell, Init, LanguageConfig
 from holdfast.train.settings import TrainSettings
@@ -16,7 +17,9 @@ from holdfast.train.settings import TrainSettings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from holdfast.tasks.language.model import LanguageNetwork
     from holdfast.tasks.language.task import LanguageModel
+    from holdfast.tasks.text import AbstractTokenizer
 
 GAPS = (5, 50, 100, 150, 200)
 CELLS: tuple[Cell, ...] = ("lstm", "gru", "rnn")
@@ -49,7 +52,7 @@ class Stage:
     longest_short: int = 12
 
 
-# The first stage has a few long documents so that the vocabulary, which is made from it, holds the words of all fillers.
+# The vocabulary is made from the first stage, so a few long documents bring it the words of all fillers.
 STAGES = (Stage(budget=0.2, documents=10_000, short=0.99), Stage(budget=0.8, documents=30_000, short=0.35))
 
 
@@ -66,7 +69,7 @@ SETTINGS: dict[str, CellSetting] = {
     "gru": CellSetting(5e-3, "chrono"),
     "rnn": CellSetting(1e-3, "orthogonal"),
 }
-"""The best of each cell's search: benchmarks/france_search.py finds them, benchmarks/results/france_search.json has it."""
+"""The best that benchmarks/france_search.py found for each cell (benchmarks/results/france_search.json)."""
 
 
 @dataclass(frozen=True)
@@ -169,22 +172,34 @@ def measure(
     found = {}
     for gap in gaps:
         documents = held_out(gap, count, seed)
-        answers = model.tokenizer.encode_tokens([document.language for document in documents])
+        answers = fitted(model)[1].encode_tokens([document.language for document in documents])
         found[gap] = float(blank_probabilities(model, documents)[np.arange(count), answers].mean())
     control = [document for gap in gaps for document in held_out(gap, -(-count // len(gaps)), seed, control=True)]
     return Measurement(found, float(blank_probabilities(model, control).max(axis=1).mean()))
+
+
+def fitted(model: LanguageModel) -> tuple[LanguageNetwork, AbstractTokenizer]:
+    """Return the network and the vocabulary of a model.
+
+    Raises:
+        ConfigError: the model was not fitted.
+    """
+    if model.model is None or model.tokenizer is None:
+        raise ConfigError("This language model is not fitted yet.")
+    return model.model, model.tokenizer
 
 
 def blank_probabilities(model: LanguageModel, documents: Sequence[Document]) -> NDArray[np.floating]:
     """Return the model's probabilities [documents, vocabulary] of each word at the blank."""
     import torch
 
-    rows = [model.tokenizer.encode_tokens(document.tokens[: document.blank]) for document in documents]
+    network, tokenizer = fitted(model)
+    rows = [tokenizer.encode_tokens(document.tokens[: document.blank]) for document in documents]
     ids = torch.zeros(max(map(len, rows)), len(rows), dtype=torch.long)
     for n, row in enumerate(rows):
         ids[: len(row), n] = torch.as_tensor(row)
     last = torch.tensor([len(row) - 1 for row in rows])
-    network = model.model.eval()
+    network.eval()
     with torch.no_grad():
         features, _ = network.hidden(ids.to(next(network.parameters()).device))
         logits = network.modules_by_name["output"](features[last, torch.arange(len(rows))])

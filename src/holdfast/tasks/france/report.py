@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.inside.plot import Marks, plot_carriers, unit_separation
-from holdfast.tasks.france.experiment import CELLS, Measurement, held_out
+from holdfast.tasks.france.experiment import CELLS, Measurement, fitted, held_out
 from holdfast.tasks.france.generator import Document
 from holdfast.tasks.france.sentences import LANGUAGES
 
@@ -38,8 +38,8 @@ def table_note() -> str:
     """Return what the numbers of the table mean."""
     return (
         "Mean probability of the right language, in documents whose sentences training never saw.\n"
-        f"There are {len(LANGUAGES)} languages, so guessing gives {1 / len(LANGUAGES):.2f}. The last row is the control: with the\n"
-        "country's sentence removed, the mean probability of the word thought likeliest; it should be low."
+        f"Guessing among the {len(LANGUAGES)} languages gives {1 / len(LANGUAGES):.2f}. The last row is the control:\n"
+        "the mean probability of the likeliest word when the country's sentence is removed (it should be low)."
     )
 
 
@@ -65,9 +65,9 @@ def unknown_words(model: LanguageModel, text: str) -> list[str]:
     """Return the words of `text` the model does not know, each once, in order."""
     from holdfast.tasks.text import split_words
 
-    words = split_words(text)
-    ids = model.tokenizer.encode_tokens(words)
-    return list(dict.fromkeys(word for word, index in zip(words, ids, strict=True) if index == model.tokenizer.unknown))
+    words, tokenizer = split_words(text), fitted(model)[1]
+    ids = tokenizer.encode_tokens(words)
+    return list(dict.fromkeys(word for word, index in zip(words, ids, strict=True) if index == tokenizer.unknown))
 
 
 def example(gap: int = 50, country: str = "France", seed: int = 0) -> Document:
@@ -117,9 +117,10 @@ def _states(model: LanguageModel, documents: Sequence[Document], name: str) -> N
 
     from holdfast.nn.trace import record
 
-    rows = [model.tokenizer.encode_tokens(document.tokens[: document.blank]) for document in documents]
+    network, tokenizer = fitted(model)
+    rows = [tokenizer.encode_tokens(document.tokens[: document.blank]) for document in documents]
     ids = torch.as_tensor(np.stack(rows, axis=1))
-    with torch.no_grad(), record(model.model) as trace:
-        model.model.hidden(ids.to(next(model.model.parameters()).device))
+    with torch.no_grad(), record(network) as trace:
+        network.hidden(ids.to(next(network.parameters()).device))
     layer = trace["modules_by_name.recurrent", 0, "forward"]
     return getattr(layer, name).transpose(0, 1).float().cpu().numpy()
