@@ -1,4 +1,4 @@
-"""The demo from training to the files it leaves, with a budget too small to learn anything: the numbers are not tested."""
+"""The demo from training to the files it leaves, with a budget too small to learn anything."""
 
 from __future__ import annotations
 

@@ -51,9 +51,9 @@ def unit_separation(states: Array) -> Array:
 
 
 def run_separation(states: Array) -> Array:
-    """Return how far apart K runs are at each step, beside how far the state moves on the whole.
+    """Return how far apart K runs are at each step, beside how far the state moves on the whole; units count equally.
 
-        s[t] = sqrt( sum over units of var over runs of s[:, t, j] / sum over units of var over runs and times )
+        s[t] = sqrt( mean over units j of (var over runs of s[:, t, j]) / (var over runs and times of s[:, :, j]) )
 
     Args:
         states: [K, T, H], as for `unit_separation`.
@@ -66,9 +66,8 @@ def run_separation(states: Array) -> Array:
         ShapeError: as for `unit_separation`.
     """
     _check_states(states)
-    between = states.var(axis=0).sum(axis=1)
-    total = states.var(axis=(0, 1)).sum()
-    return np.sqrt(between / total) if total > 0 else np.zeros(states.shape[1])
+    between, total = states.var(axis=0), states.var(axis=(0, 1))
+    return np.sqrt((between / np.where(total > 0, total, 1.0)).mean(axis=1))
 
 
 def _check_states(states: Array) -> None:
@@ -159,7 +158,7 @@ def _draw_models(axis: Any, separations: Mapping[str, Array], stretch: slice) ->
         axis.plot(
             np.arange(stretch.start, stretch.stop), values, color=colour, linestyle=style, linewidth=1.6, label=name
         )
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, 1.35 * max(float(values.max()) for values in separations.values()) or 1.0)  # room for the legend
     axis.set_ylabel("countries apart\n(whole state)", fontsize=8.5)
     axis.legend(frameon=False, fontsize=8, ncols=len(separations), loc="upper right")
     axis.tick_params(labelsize=8)
