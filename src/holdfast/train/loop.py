@@ -1,7 +1,7 @@
 """The training loop: update, log, evaluate, checkpoint, until a budget is spent.
 
-A run with a budget of steps is the same to the bit each time, at an equal number of threads, whether or not it was killed
-and resumed on the way.
+A run with a budget of steps is the same to the bit each time at an equal number of threads, even when it was killed and
+resumed on the way.
 """
 
 from __future__ import annotations
@@ -124,6 +124,14 @@ class _Progress:
     total: float = 0.0  # loss since the last line of the log, and its count
     count: float = 0.0
     log_length: int = 0
+
+    def check(self) -> None:
+        """Raise ValueError when a count, read from JSON, is no number of its kind."""
+        for name, value in vars(self).items():
+            whole = name in ("step", "worse", "evaluated", "log_length")
+            fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and value >= 0
+            if not fits and not (name == "best" and (value is None or isinstance(value, float))):
+                raise ValueError(f"{name} cannot be {value!r}")
 
 
 class _Run:
@@ -287,6 +295,7 @@ class _Run:
         tensors, facts = unpack_worker(checkpoint.workers[self.workers.rank], where)
         try:
             self.progress = _Progress(**counts)
+            self.progress.check()
             self.task.batches.load_state_dict(facts["data"])
             self.state = unpack_state(facts["state"], tensors, self.device)
             unpack_random(facts["random"], tensors)
