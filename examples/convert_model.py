@@ -1,6 +1,6 @@
 """Swap the recurrent layers of a model that is there already, check that it says the same, and time both.
 
-    python examples/convert_model.py
+python examples/convert_model.py
 """
 
 from __future__ import annotations

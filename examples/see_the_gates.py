@@ -1,6 +1,6 @@
 """Train an LSTM to remember its first symbol through noise, then watch which cell units hold it.
 
-    python examples/see_the_gates.py
+python examples/see_the_gates.py
 """
 
 from __future__ import annotations
@@ -51,9 +51,7 @@ def main() -> None:
     best = apart.argsort(descending=True)[:3].tolist()
     print("\nunit  its forget gate  cell state for each symbol, after 1, 10 and all steps of noise")
     for unit in best:
-        values = "   ".join(
-            " ".join(f"{value:5.2f}" for value in gates.c[t, :, unit].tolist()) for t in (1, 10, NOISE)
-        )
+        values = "   ".join(" ".join(f"{value:5.2f}" for value in gates.c[t, :, unit].tolist()) for t in (1, 10, NOISE))
         print(f"{unit:4d}  {gates.f[1:, :, unit].mean():15.3f}  {values}")
 
 

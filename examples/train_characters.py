@@ -1,7 +1,7 @@
 """Train a language model on the characters of a text, and let it write.
 
-    python examples/train_characters.py                    on a few built-in lines
-    python examples/train_characters.py my.txt --seconds 600
+python examples/train_characters.py                    on a few built-in lines
+python examples/train_characters.py my.txt --seconds 600
 """
 
 from __future__ import annotations
