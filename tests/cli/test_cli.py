@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -98,8 +100,8 @@ def test_train_writes_a_model_with_its_settings(trained):
 
 
 def test_generate_repeats_with_a_seed(trained):
-    outputs = {holdfast("language", "generate", "--model", trained / "run", "--prime", "Ann", "--length", 40, "--seed", s).stdout
-               for s in (1, 1, 2)}  # fmt: skip
+    how = ("--model", trained / "run", "--prime", "Ann", "--length", 40)
+    outputs = {holdfast("language", "generate", *how, "--seed", seed).stdout for seed in (1, 1, 2)}
     assert len(outputs) == 2
     assert all(text.startswith("Ann") and len(text) == 3 + 40 + 1 for text in outputs)
 
@@ -108,7 +110,9 @@ def test_evaluate_prints_the_figures(trained):
     done = holdfast("language", "evaluate", "--model", trained / "run", "--files", trained / "input.txt")
     assert "perplexity" in done.stdout
     assert "bits per character" in done.stdout
-    by_line = holdfast("language", "evaluate", "--model", trained / "run", "--files", trained / "input.txt", "--by-line")
+    by_line = holdfast(
+        "language", "evaluate", "--model", trained / "run", "--files", trained / "input.txt", "--by-line"
+    )
     assert "perplexity" in by_line.stdout
 
 
@@ -121,8 +125,8 @@ def test_complete_prints_words_with_probabilities(trained):
 
 def test_config_file_and_flags_over_it(trained, tmp_path):
     settings = trained / "run" / "settings.yaml"
-    done = holdfast("language", "train", "--config", settings, "--out", tmp_path / "b", "--train.max-steps", 5, "--by-line",
-                    "--quiet")  # fmt: skip
+    flags = ("--out", tmp_path / "b", "--train.max-steps", 5, "--by-line", "--quiet")
+    done = holdfast("language", "train", "--config", settings, *flags)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     resolved = yaml.safe_load((tmp_path / "b" / "settings.yaml").read_text(encoding="utf-8"))
     expected = yaml.safe_load(settings.read_text(encoding="utf-8"))
@@ -135,6 +139,26 @@ def test_nothing_is_written_outside_the_folder_named(tmp_path):
     done = holdfast("language", "train", "--files", "input.txt", "--out", "run", *SMALL, "--quiet", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["input.txt", "run"]
+
+
+def test_ctrl_c_leaves_a_model_that_loads(trained, tmp_path):
+    words = ("language", "train", "--files", trained / "input.txt", "--out", tmp_path / "run", *SMALL)
+    endless = ("--train.max-steps", 10**6, "--train.checkpoint-every", 5)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src"), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "holdfast.cli", *map(str, (*words, *endless))],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "run" / "checkpoint").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        shown, complaints = process.communicate(timeout=60)
+    assert process.returncode == 0, complaints
+    assert "Traceback" not in complaints
+    assert "stopped by Ctrl-C" in shown
+    done = holdfast("language", "generate", "--model", tmp_path / "run", "--length", 10)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

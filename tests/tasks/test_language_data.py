@@ -61,7 +61,11 @@ def test_cut_off_character_at_the_end_is_refused(tmp_path):
 @pytest.mark.parametrize("damage", ["cut", "garbage", "flipped"])
 def test_broken_archives_are_refused(tmp_path, suffix, damage):
     whole = (gzip if suffix == ".gz" else lzma).compress(TEXT.encode() * 20)
-    broken = {"cut": whole[: len(whole) // 2], "garbage": b"not packed", "flipped": whole[:30] + b"\xff" * 9 + whole[39:]}
+    broken = {
+        "cut": whole[: len(whole) // 2],
+        "garbage": b"not packed",
+        "flipped": whole[:30] + b"\xff" * 9 + whole[39:],
+    }
     path = tmp_path / f"a.txt{suffix}"
     path.write_bytes(broken[damage])
     with pytest.raises(DataError, match="not a whole"):
@@ -133,7 +137,7 @@ def test_big_file_is_read_in_bounded_memory(tmp_path):
 def test_stream_batches_continue_each_stream():
     batches = StreamBatches(np.arange(1000), batch_size=4, chunk_size=30, seed=1)
     first, second = next(batches), next(batches)
-    assert first.first and not second.first
+    assert (first.first, second.first) == (True, False)
     np.testing.assert_array_equal(first.targets, first.inputs + 1)
     np.testing.assert_array_equal(second.inputs[0], first.targets[-1])
     assert first.inputs.shape == (30, 4)

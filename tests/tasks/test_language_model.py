@@ -25,7 +25,9 @@ FRESH = small_text(60, seed=9)
 def models() -> dict[str, LanguageModel]:
     """A trained model for each kind of units, and one with every other option."""
     made = {units: small_model(250, units=units).fit(TEXT, quiet=True) for units in UNITS}
-    made["options"] = small_model(250, num_layers=2, dropout=0.1, tie=True, cell="gru", init="orthogonal").fit(TEXT, quiet=True)
+    made["options"] = small_model(250, num_layers=2, dropout=0.1, tie=True, cell="gru", init="orthogonal").fit(
+        TEXT, quiet=True
+    )
     return made
 
 
@@ -105,14 +107,21 @@ def test_stop_is_found_across_pieces(cut):
 def test_sampling_keeps_the_likely_tokens_only():
     generator = torch.Generator().manual_seed(0)
     logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
-    draws = {how: {how.draw(logits, generator) for _ in range(300)} for how in (
-        Sampling(), Sampling(top_k=2), Sampling(top_p=0.8), Sampling(top_p=0.4), Sampling(temperature=0), Sampling(top_k=9),
-    )}  # fmt: skip
-    assert list(draws.values()) == [{0, 1, 2, 3}, {0, 1}, {0, 1}, {0}, {0}, {0, 1, 2, 3}]
+    ways = [{}, {"top_k": 2}, {"top_p": 0.8}, {"top_p": 0.4}, {"temperature": 0}, {"top_k": 9}]
+    draws = [{Sampling(**how).draw(logits, generator) for _ in range(300)} for how in ways]
+    assert draws == [{0, 1, 2, 3}, {0, 1}, {0, 1}, {0}, {0}, {0, 1, 2, 3}]
 
 
 @pytest.mark.parametrize(
-    "how", [{"temperature": -1.0}, {"temperature": float("nan")}, {"top_k": -1}, {"top_p": 0.0}, {"top_p": 1.1}, {"length": -1}]
+    "how",
+    [
+        {"temperature": -1.0},
+        {"temperature": float("nan")},
+        {"top_k": -1},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"length": -1},
+    ],
 )
 def test_sampling_out_of_range_is_refused(models, how):
     with pytest.raises(ConfigError, match=next(iter(how))):
@@ -164,6 +173,7 @@ def test_documents_do_not_leak_into_each_other_or_padding():
         assert float(lm.model.loss(batch, None)[0]) == pytest.approx(float(lm.model.loss(junk, None)[0]), rel=1e-6)
         mean = sum(float(lm.evaluate(documents=[d])["loss"]) * (len(d.split()) - 1) for d in documents) / 12
         assert float(lm.model.loss(batch, "a state of before")[0]) == pytest.approx(mean, rel=1e-5)
+        assert lm.model.loss(batch, None)[2] == 12
     assert lm.evaluate(documents=documents)["loss"] == pytest.approx(mean, rel=1e-6)
 
 

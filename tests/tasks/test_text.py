@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -36,7 +37,7 @@ def test_vocabulary_survives_json(units):
 def test_blocks_give_the_ids_of_the_whole(units, cuts):
     tokenizer = learn_tokenizer(units, [TEXT], 300)
     edges = [0, *sorted(cuts), len(TEXT)]
-    blocks = [TEXT[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    blocks = [TEXT[a:b] for a, b in itertools.pairwise(edges)]
     pieces = list(whole_pieces(blocks, tokenizer))
     assert "".join(pieces) == TEXT
     np.testing.assert_array_equal(np.concatenate([tokenizer.encode(piece) for piece in pieces]), tokenizer.encode(TEXT))

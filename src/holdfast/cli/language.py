@@ -263,7 +263,8 @@ def _report_training(lm: LanguageModel, folder: Path) -> None:
     why = {"interrupted": "stopped by Ctrl-C", "patience": "stopped early: no more progress"}.get(
         result.stopped, "done"
     )
-    print(f"{why} after {result.steps} steps, {result.seconds:.0f} s; best validation loss {result.best} nats a token")
+    best = "not measured" if result.best is None else f"{result.best:.4f} nats a token"
+    print(f"{why} after {result.steps} steps and {result.seconds:.0f} s; best validation loss {best}")
     print(f"The model is in {folder}. Try next:")
     print(f"  holdfast language generate --model {folder}")
     sys.stdout.flush()

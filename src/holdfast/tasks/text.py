@@ -22,7 +22,7 @@ from holdfast.errors import CheckpointError, ConfigError, DataError, MissingDepe
 UNITS = ("characters", "bytes", "words", "tokens", "bpe")
 UNKNOWN = "<unk>"
 
-# A word keeps inner apostrophes and hyphens; "'s" and its like after a space stand alone, as the Penn Treebank has them;
+# A word keeps inner apostrophes and hyphens; "'s" and its like after a space stand alone, as in the Penn Treebank;
 # a number, a line break, a tag such as <unk> and any other sign are one token each.
 _WORD = re.compile(r"<\w+>|\w+(?:['’-]\w+)*|['’](?:s|d|m|t|ll|re|ve)\b|\n|[^\w\s]")
 _TOKEN = re.compile(r"\S+|\n")

@@ -34,7 +34,7 @@ class LanguageConfig:
     """Recurrent layers, one on top of another."""
     embedding_size: int = 0
     """Length of a token's vector. 0 chooses: 64 for characters and bytes, hidden_size for the others."""
-    dropout: float = 0.1
+    dropout: float = 0.2
     """Share of features zeroed in training, before each recurrent layer and before the output."""
     init: Init = "torch"
     """Starting weights. chrono sets the forget gates for memories of up to chunk_size steps."""

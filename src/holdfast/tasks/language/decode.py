@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from holdfast.errors import ConfigError
-from holdfast.tasks.language.model import LanguageNetwork, state_map
+from holdfast.tasks.language.model import LanguageNetwork
 from holdfast.tasks.text import AbstractTokenizer, is_word_text
+from holdfast.train.carried import map_tensors
 
 BEAM = 64  # unfinished words followed side by side
 LONGEST_WORD = 40  # tokens
@@ -124,7 +125,7 @@ def next_tokens(
 
 @dataclass
 class _Beam:
-    """Unfinished words: their texts, log-probabilities [W], the next token's log-probabilities [W, V], and the state."""
+    """Unfinished words: their texts, log-probabilities [W], the next token's log-probabilities [W, V], the state."""
 
     words: list[bytes]
     log_p: Tensor
@@ -180,7 +181,7 @@ def _extend(network: LanguageNetwork, beam: _Beam, pieces: list[bytes], allowed:
     rows, tokens = chosen // len(pieces), chosen % len(pieces)
     device = next(network.parameters()).device
     # State tensors are [L, B, H]: the batch axis picks the words that live on.
-    state = state_map(beam.state, lambda part: part[:, rows.to(device)].contiguous())
+    state = map_tensors(beam.state, lambda part: part[:, rows.to(device)].contiguous())
     logits, beam.state = network(tokens[None].to(device), state)
     beam.words = [beam.words[row] + pieces[token] for row, token in zip(rows.tolist(), tokens.tolist(), strict=True)]
     beam.log_p = best.values[keep]

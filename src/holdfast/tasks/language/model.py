@@ -72,8 +72,8 @@ class LanguageNetwork(torch.nn.Module):
         features, state = self.hidden(ids, state)
         return self.modules_by_name["output"](features), state
 
-    def loss(self, batch: Batch, state: Any) -> tuple[Tensor, Any]:
-        """Return the mean loss of a batch in nats a token, weighted, and the state after it.
+    def loss(self, batch: Batch, state: Any) -> tuple[Tensor, Any, float]:
+        """Return the mean loss of a batch in nats a token, the state after it, and the sum of its weights.
 
         With weights w the loss is sum(w * nll) / sum(w). The output is not computed where w is zero, padding included.
         """
@@ -82,13 +82,15 @@ class LanguageNetwork(torch.nn.Module):
         features, state = self.hidden(inputs, None if batch.first else state)
         if batch.weights is None:
             logits = self.modules_by_name["output"](features)
-            return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()), state
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+            return loss, state, float(targets.numel())
         weights = torch.as_tensor(batch.weights).to(device)
         counts = weights > 0
         logits = self.modules_by_name["output"](features[counts])
         nll = torch.nn.functional.cross_entropy(logits, targets[counts], reduction="none")
-        total = weights[counts].sum().clamp_min(torch.finfo(nll.dtype).tiny)
-        return (nll * weights[counts]).sum() / total, state
+        total = float(batch.weights.sum(dtype="float64"))
+        # A batch without any weight has no loss; its sum is an exact zero.
+        return (nll * weights[counts]).sum() / (total or 1.0), state, total
 
     @torch.no_grad()
     def token_nats(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -96,10 +98,3 @@ class LanguageNetwork(torch.nn.Module):
         logits, state = self(ids[:-1], state)
         nll = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[1:].flatten(), reduction="none")
         return nll.view(ids.shape[0] - 1, ids.shape[1]), state
-
-
-def state_map(state: Any, change: Any) -> Any:
-    """Apply `change` to every tensor of a recurrent state."""
-    if isinstance(state, tuple):
-        return tuple(state_map(part, change) for part in state)
-    return None if state is None else change(state)

@@ -30,7 +30,7 @@ from holdfast.tasks.language.decode import Sampling, cut_at_stop, generate_ids, 
 from holdfast.tasks.language.model import LanguageNetwork, build_network, language_layers
 from holdfast.tasks.language.score import check_scorable, evaluating, score_documents, score_streams, score_text
 from holdfast.tasks.text import AbstractTokenizer, learn_tokenizer, learn_words, tokenizer_from_dict
-from holdfast.train import TrainResult, train
+from holdfast.train import Callback, TrainResult, train
 
 VOCABULARY_FILE = "vocabulary.json"
 Documents = Iterable[str | Sequence[str]]
@@ -51,6 +51,7 @@ class LanguageModel:
         result: What the last `fit` reported, None before.
 
     Example:
+        >>> from holdfast.train import TrainSettings
         >>> lm = LanguageModel(hidden_size=16, num_layers=1, train=TrainSettings(max_steps=5))
         >>> len(lm.fit("to be or not to be, " * 100, quiet=True).generate("to ", length=8, seed=0))
         8
@@ -96,7 +97,8 @@ class LanguageModel:
             quiet: Print nothing.
 
         Returns:
-            This model. Ctrl-C ends training early and keeps what was learnt; `result.stopped` says so.
+            This model, with the weights of the best evaluation. Ctrl-C ends training early and keeps what was learnt;
+            `result.stopped` says so. In `folder` the best model so far is there at all times, whatever ends the run.
 
         Raises:
             DataError: the data is broken or too short.
@@ -110,10 +112,14 @@ class LanguageModel:
             raise ConfigError("weights belong to documents; a running text has none.")
         else:
             task = self._text_task(open_source(text, files), validation)
+        watchers = []
         if folder is not None:
-            self._check_same_model(Path(folder))
-            self.save_pretrained(folder)  # so that a run that is killed leaves a folder that loads
-        self.result = train(task, self.config.train, None if folder is None else Path(folder), quiet=quiet)
+            folder = Path(folder)
+            self._check_same_model(folder)
+            if not (folder / CONFIG_FILE).exists():
+                self.save_pretrained(folder)  # so that a run that is killed leaves a folder that loads
+            watchers.append(_KeepBest(self, folder))
+        self.result = train(task, self.config.train, folder, quiet=quiet, callbacks=watchers)
         self._ready()[0].eval()
         if folder is not None:
             self.save_pretrained(folder)
@@ -341,9 +347,9 @@ class _FitTask:
     unknown: int | None
 
     def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any, dict[str, float]]:
-        loss, state = self.model.loss(batch, state)
+        loss, state, count = self.model.loss(batch, state)
         # A document's state is not carried to the next batch.
-        return loss, state if isinstance(self.batches, StreamBatches) else None, {}
+        return loss, state if isinstance(self.batches, StreamBatches) else None, {"count": count}
 
     def evaluate(self) -> dict[str, float]:
         if isinstance(self.held_out, list):
@@ -353,6 +359,18 @@ class _FitTask:
         streams = max(1, min(self.batches.batch_size, (len(self.held_out.ids) - 1) // 512))
         nats, tokens = score_streams(self.model, self.held_out.ids, streams)
         return {"loss": nats / tokens}
+
+
+class _KeepBest(Callback):
+    """Saves the model at each evaluation that is better than those before it."""
+
+    def __init__(self, lm: LanguageModel, folder: Path):
+        self.lm, self.folder, self.best = lm, folder, float("inf")
+
+    def on_evaluate(self, record: dict[str, Any]) -> None:
+        if record["validation"]["loss"] < self.best:
+            self.best = record["validation"]["loss"]
+            self.lm.save_pretrained(self.folder)
 
 
 def _learn_from_documents(config: LanguageConfig, documents: Sequence[Any]) -> AbstractTokenizer:
