@@ -10,9 +10,7 @@ namespace HOLDFAST_LEVEL {
 // limits exactly; a NaN passes every comparison and stays NaN.
 // x = n ln 2 + r with ln 2 in two parts (Cody & Waite 1980), then the Taylor-like polynomial of Cephes' expf on r.
 HOLDFAST_INLINE Vec exp_clamped(Vec x) {
-  const Vec low = splat(-87.0f), high = splat(89.0f);
-  x = select(x < low, low, x);
-  x = select(x > high, high, x);
+  x = at_most(at_least(x, splat(-87.0f)), splat(89.0f));
   const Vec magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
   const Vec shifted = fma(x, splat(1.44269504088896341f), magic);
   const Vec n = shifted - magic;

@@ -96,9 +96,11 @@ HOLDFAST_INLINE Vec from_bits(Int i) {
 }
 
 // chosen where mask is all ones, otherwise where it is zero
-HOLDFAST_INLINE Vec select(Int mask, Vec chosen, Vec otherwise) {
-  return from_bits((bits(chosen) & mask) | (bits(otherwise) & ~mask));
-}
+HOLDFAST_INLINE Vec select(Int mask, Vec chosen, Vec otherwise) { return mask ? chosen : otherwise; }
+
+// x limited from below or above; a NaN fails the comparison and stays.
+HOLDFAST_INLINE Vec at_least(Vec x, Vec low) { return select(x < low, low, x); }
+HOLDFAST_INLINE Vec at_most(Vec x, Vec high) { return select(x > high, high, x); }
 
 }  // namespace HOLDFAST_LEVEL
 }  // namespace holdfast

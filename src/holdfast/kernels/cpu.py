@@ -83,20 +83,17 @@ def forward(
     weights = [part.contiguous() for part in params]
     lstm = spec.family == "lstm"
     y, state_n = x.new_empty(steps, batch, hidden), tuple([torch.empty_like(part) for part in state])
-    saved = ()
-    if save:
-        # For the RNN `extra` is empty.
-        extra = x.new_empty((steps, batch, hidden) if spec.family != "rnn" else 0)
-        saved = (x.new_empty(steps, batch, len(spec.gates), hidden), extra)
+    gates = x.new_empty(steps, batch, len(spec.gates), hidden) if save else None
+    extra = x.new_empty((steps, batch, hidden) if spec.family != "rnn" else 0) if save else None
     module.forward(
         _FAMILIES[spec.family, spec.nonlinearity], steps, batch, features, hidden, reverse, x.data_ptr(),
         weights[0].data_ptr(), weights[1].data_ptr(),
         weights[2].data_ptr() if spec.bias else 0, weights[3].data_ptr() if spec.bias else 0,
         state[0].data_ptr(), state[1].data_ptr() if lstm else 0,
         y.data_ptr(), state_n[0].data_ptr(), state_n[1].data_ptr() if lstm else 0,
-        saved[0].data_ptr() if save else 0, saved[1].data_ptr() if save else 0, cpu_team.num_threads(module),
+        _address(gates), _address(extra), cpu_team.num_threads(module),
     )  # fmt: skip
-    return y, state_n, saved
+    return y, state_n, () if gates is None or extra is None else (gates, extra)
 
 
 def backward(
