@@ -142,3 +142,10 @@ def test_training_set_weighs_the_blank_and_hides_a_few_words():
 
 def test_stages_share_the_whole_budget():
     assert sum(stage.budget for stage in STAGES) == pytest.approx(1.0)
+
+
+def test_vocabulary_of_the_first_stage_holds_the_words_of_all_training_sentences():
+    stage = Stage(budget=1.0, documents=50, short=1.0, sentences=True)
+    said = {token for document in training_set(stage).documents for token in document}
+    assert {word for text in POOLS[0].fillers for word in text.split()} <= said
+    assert set(COUNTRIES) <= said

@@ -76,6 +76,14 @@ class Pool:
     fillers: tuple[str, ...]
     detours: tuple[str, ...]
 
+    def texts(self) -> list[str]:
+        """Return every sentence, those with slots once for each country."""
+        travels = [(text, country) for text in self.detours for country in COUNTRIES]
+        return [
+            *self.fillers,
+            *(text.format(country=c, name=_NAMES[n % len(_NAMES)]) for n, (text, c) in enumerate(travels)),
+        ]
+
     def fitting(self, room: int) -> list[str]:
         """Return the fillers after which the rest of `room` words can still be filled exactly."""
         return [text for text in self.fillers if _fits(len(text.split()), room)]
