@@ -110,7 +110,7 @@ def forked_children() -> Any:
     return context
 
 
-LONG = {"max_steps": 1500, "checkpoint_every": 10, "evaluate_every": 64, "log_every": 5, "schedule": "cosine"}
+LONG = {"max_steps": 800, "checkpoint_every": 10, "evaluate_every": 64, "log_every": 5, "schedule": "cosine"}
 
 
 def run_long(folder: Path, started: Any, slow_write: bool = False) -> None:
