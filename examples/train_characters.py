@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from holdfast import LanguageModel
-from holdfast.train.settings import TrainSettings
+from holdfast.train import TrainSettings
 
 LINES = """the rain fell on the hill and the hill held the rain
 the wind came down the road and the road let it go
