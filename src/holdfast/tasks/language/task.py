@@ -104,17 +104,16 @@ class LanguageModel:
             DataError: the data is broken or too short.
             ConfigError: not exactly one of text, files and documents; or `folder` holds a different model.
         """
+        _check_one_kind(text, files, documents, weights)
         if documents is not None:
-            if text is not None or files is not None:
-                raise ConfigError("Give exactly one of text, files and documents.")
             task = self._document_task(list(documents), weights, validation)
-        elif weights is not None:
-            raise ConfigError("weights belong to documents; a running text has none.")
         else:
             task = self._text_task(open_source(text, files), validation)
+        return self._train(task, None if folder is None else Path(folder), quiet)
+
+    def _train(self, task: _FitTask, folder: Path | None, quiet: bool) -> LanguageModel:
         watchers = []
         if folder is not None:
-            folder = Path(folder)
             self._check_same_model(folder)
             if not (folder / CONFIG_FILE).exists():
                 self.save_pretrained(folder)  # so that a run that is killed leaves a folder that loads
@@ -143,6 +142,7 @@ class LanguageModel:
             bits over characters of the text, for any units), and the counts "tokens", "characters" and "unknown".
         """
         network, tokenizer = self._ready()
+        _check_one_kind(text, files, documents, weights)
         if documents is not None:
             return score_documents(network, read_documents(documents, weights, tokenizer), tokenizer.unknown)
         return score_text(network, tokenize(open_source(text, files), tokenizer))
@@ -359,6 +359,13 @@ class _FitTask:
         streams = max(1, min(self.batches.batch_size, (len(self.held_out.ids) - 1) // 512))
         nats, tokens = score_streams(self.model, self.held_out.ids, streams)
         return {"loss": nats / tokens}
+
+
+def _check_one_kind(text: Any, files: Any, documents: Any, weights: Any) -> None:
+    if sum(data is not None for data in (text, files, documents)) != 1:
+        raise ConfigError("Give exactly one of text, files and documents.")
+    if documents is None and weights is not None:
+        raise ConfigError("weights belong to documents; a running text has none.")
 
 
 class _KeepBest(Callback):
