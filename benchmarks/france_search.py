@@ -38,7 +38,7 @@ from holdfast.tasks.france.report import write_json
 RESULTS = Path(__file__).parent / "results" / "france_search.json"
 DOCUMENTS = 60  # for each gap
 GATED = tuple(CellSetting(rate, init) for init in ("chrono", "orthogonal") for rate in (2e-3, 5e-3, 1e-2))
-PLAIN = tuple(CellSetting(rate, init) for init in ("orthogonal", "torch") for rate in (3e-4, 1e-3, 3e-3, 1e-2))
+PLAIN = tuple(CellSetting(rate, init) for init in ("orthogonal", "torch") for rate in (1e-3, 3e-3, 6e-3, 1e-2))
 GRID = {"lstm": GATED, "gru": GATED, "rnn": PLAIN}
 
 

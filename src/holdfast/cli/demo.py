@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import textwrap
@@ -98,12 +99,16 @@ def _train_and_report(config: DemoConfig) -> dict[str, LanguageModel]:
 
 def _train(config: DemoConfig) -> tuple[dict[str, LanguageModel], dict[str, object]]:
     from holdfast.tasks.france.experiment import SETTINGS, STAGES, cell_config, fitted, train_cell, training_set
+    from holdfast.tasks.france.generator import Generator, make_pools
 
     seconds = config.seconds / len(CELLS)
     begun = time.monotonic()
     data = [training_set(stage, config.seed) for stage in STAGES]
-    _say(config, f"Wrote {sum(len(part.documents) for part in data)} documents to train on, for example:\n")
-    _say(config, _wrapped(" ".join(data[0].documents[0]).replace(" .", ".")) + "\n")
+    _say(config, f"Wrote {sum(len(part.documents) for part in data)} documents to train on, such as:\n")
+    _say(
+        config,
+        _wrapped(" ".join(Generator(make_pools()[0], config.seed).document(30).tokens).replace(" .", ".")) + "\n",
+    )
     models: dict[str, LanguageModel] = {}
     cells = {}
     for cell in CELLS:
@@ -159,11 +164,11 @@ def _print_files(config: DemoConfig) -> None:
 
 
 def _print_next(config: DemoConfig) -> None:
-    out = config.out
+    out, rnn = shlex.quote(str(config.out)), shlex.quote(str(config.out / "rnn"))
     print("\nTry next:")
     print(f'  holdfast demo --out {out} --text "Yuki was born in Japan. We once flew to Italy. She speaks fluent"')
-    print(f'  holdfast language complete --model {out / "lstm"} "I grew up in Poland. Dinner was late. I speak fluent"')
-    print(f'  holdfast language generate --model {out / "lstm"} --prime "I grew up in" --length 40')
+    print(f'  holdfast language complete --model {rnn} "I grew up in Poland. Dinner was late. I speak fluent"')
+    print("  holdfast language train --help")
 
 
 def _say(config: DemoConfig, text: str) -> None:
