@@ -147,6 +147,7 @@ def _move_into_place(fresh: Path, folder: Path) -> None:
     """Put each finished file into `folder`; the config goes last, and other files there stay."""
     folder.mkdir(exist_ok=True)
     for path in sorted(fresh.iterdir(), key=lambda path: path.name == CONFIG_FILE):
+        path.chmod(0o644)  # safetensors writes its file for the owner alone
         os.replace(path, folder / path.name)
 
 
