@@ -1,6 +1,7 @@
 """`holdfast.convert` on a pretrained model nobody here wrote: Resemblyzer's speaker encoder (3 LSTM layers of 256).
 
-Needs `pip install Resemblyzer "setuptools<81"` beside Holdfast, and real speech: AN4's training set under HOLDFAST_DATA, or `--wav`.
+Needs `pip install Resemblyzer "setuptools<81"` beside Holdfast, and real speech: AN4's training set under
+HOLDFAST_DATA, or `--wav`.
 Prints and saves the largest difference between the embeddings and the median times before and after, alternating runs.
 """
 
@@ -80,8 +81,14 @@ def main() -> int:
     choice = holdfast.explain(after, torch.zeros(1, 160, before.lstm.input_size))
     result = {
         "command": "python benchmarks/convert_resemblyzer.py",
-        "machine": {"cpu": describe()["cpu"], "level": describe()["level"], "threads": 2, "system": platform.platform()},
-        "versions": {name: version(name) for name in ("torch", "numpy", "Resemblyzer")} | {"holdfast": holdfast.__version__},
+        "machine": {
+            "cpu": describe()["cpu"],
+            "level": describe()["level"],
+            "threads": 2,
+            "system": platform.platform(),
+        },
+        "versions": {name: version(name) for name in ("torch", "numpy", "Resemblyzer")}
+        | {"holdfast": holdfast.__version__},
         "model": repr(after.lstm),
         "utterances": len(waves),
         "largest embedding difference": difference,
