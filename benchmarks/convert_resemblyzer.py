@@ -79,6 +79,7 @@ def main() -> int:
         mels = torch.randn(batch, 160, before.lstm.input_size)  # one partial utterance is 160 frames of 40 channels
         times[f"batch {batch}"] = time_both(before, after, mels, args.runs)
     choice = holdfast.explain(after, torch.zeros(1, 160, before.lstm.input_size))
+    chip = describe()
     result = {
         "command": "python benchmarks/convert_resemblyzer.py",
         "machine": {
