@@ -99,7 +99,7 @@ def layer_from_dict(fields: Any, where: str = "config.json") -> Layer:
     Raises:
         CheckpointError: the kind is unknown, or a field is missing, unknown or of the wrong type.
     """
-    if not isinstance(fields, dict) or fields.get("kind") not in _KINDS:
+    if not isinstance(fields, dict) or fields.get("kind") not in list(_KINDS):  # a list: the kind may be unhashable
         raise CheckpointError(f"{where}: a layer must be an object whose kind is one of {', '.join(_KINDS)}.")
     layer_type = _KINDS[fields["kind"]]
     values = {name: value for name, value in fields.items() if name != "kind"}

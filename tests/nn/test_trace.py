@@ -160,6 +160,14 @@ def test_recording_ends_when_the_block_fails_and_hooks_run_once(kinds):
     assert len(trace) == len(calls) == 1
 
 
+def test_cells_are_left_alone():
+    model = nn.ModuleDict({"theirs": nn.LSTMCell(3, 5), "ours": holdfast.LSTMCell(3, 5), "layer": nn.GRU(3, 5)})
+    with holdfast.record(model) as trace:
+        for part in model.values():
+            part(torch.zeros(2, 3))
+    assert list(trace) == [("layer", 0, "forward")]
+
+
 def test_recording_twice_at_once_is_refused():
     model = Tagger(holdfast.LSTM(3, 5))
     with holdfast.record(model), pytest.raises(HoldfastError, match="being recorded"), holdfast.record(model):

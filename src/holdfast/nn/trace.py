@@ -116,13 +116,15 @@ class Recorder:
 def record(model: nn.Module, *, attach: bool = False) -> Iterator[Trace]:
     """Record every recurrent layer of `model`, torch.nn's own included, while the block runs.
 
-    A torch.nn layer computes through a Holdfast layer that shares its weights for as long as the block lasts.
+    A torch.nn layer computes through a Holdfast layer that shares its weights for as long as the block lasts. Cells, which
+    advance a single step, are not recorded.
 
     Args:
         attach: Keep the graph, so that gradients flow through the recorded gates. Runs on `reference`.
 
     Raises:
         HoldfastError: a layer of the model is being recorded already.
+        SpecError: a layer is of a subclass of a torch.nn layer, with behaviour of its own.
 
     Example:
         >>> import torch, holdfast
@@ -141,7 +143,7 @@ def record(model: nn.Module, *, attach: bool = False) -> Iterator[Trace]:
         for name, module in list(model.named_modules()):
             if isinstance(module, AbstractRecurrent):
                 layer = module
-            elif computes_as(module) is not None:
+            elif computes_as(module, name) in (nn.LSTM, nn.GRU, nn.RNN):
                 layer = twin_of(module)
                 module.forward = _forward_through(layer, module)
                 replaced.append(module)
