@@ -83,8 +83,8 @@ def main() -> int:
     result = {
         "command": "python benchmarks/convert_resemblyzer.py",
         "machine": {
-            "cpu": describe()["cpu"],
-            "level": describe()["level"],
+            "cpu": chip["cpu"],
+            "level": chip["level"],
             "threads": 2,
             "system": platform.platform(),
         },
