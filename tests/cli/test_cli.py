@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -19,11 +20,13 @@ SMALL = (
     "--train.max-steps", "60", "--train.learning-rate", "0.02", "--train.evaluate-every", "30",
 )  # fmt: skip
 
+# The package under test, compiled kernels included: in site-packages when installed, in src otherwise.
+SOURCE = str(Path(str(importlib.util.find_spec("holdfast").origin)).parents[1])
+
 
 def holdfast(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"COLUMNS": "100", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
-    source = str(Path(__file__).parents[2] / "src")
-    environment["PYTHONPATH"] = os.pathsep.join([source, environment.get("PYTHONPATH", "")])
+    environment["PYTHONPATH"] = os.pathsep.join([SOURCE, environment.get("PYTHONPATH", "")])
     return subprocess.run(
         [sys.executable, "-m", "holdfast.cli", *map(str, arguments)],
         capture_output=True, text=True, encoding="utf-8", env=environment, cwd=cwd, timeout=120, check=False,
@@ -54,7 +57,7 @@ def test_help_and_doctor_load_no_torch(words):
         f"try:\n    code = main({list(words)!r})\nexcept SystemExit as end:\n    code = end.code\n"
         "assert not code, code\nassert 'torch' not in sys.modules, 'torch was imported'\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src"), "COLUMNS": "100"}
+    environment = os.environ | {"PYTHONPATH": SOURCE, "COLUMNS": "100"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout) > 10
@@ -144,7 +147,7 @@ def test_nothing_is_written_outside_the_folder_named(tmp_path):
 def test_ctrl_c_leaves_a_model_that_loads(trained, tmp_path):
     words = ("language", "train", "--files", trained / "input.txt", "--out", tmp_path / "run", *SMALL)
     endless = ("--train.max-steps", 10**6, "--train.checkpoint-every", 5)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src"), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         [sys.executable, "-m", "holdfast.cli", *map(str, (*words, *endless))],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
