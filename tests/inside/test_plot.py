@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from holdfast.errors import MissingDependencyError, ShapeError
-from holdfast.inside.plot import Marks, plot_carriers, run_separation, unit_separation
+from holdfast.inside.plot import Marks, plot_carriers, recognised_share, unit_separation
 
 STEPS, MARKS = 40, Marks((5, "country"), (38, "asked"), ((20, "(Japan)"),))
 
@@ -38,12 +38,17 @@ def test_unit_separation_is_half_for_two_runs_at_the_ends_of_the_range():
     assert unit_separation(states).tolist() == [0.5]
 
 
-def test_run_separation_is_one_when_only_the_run_matters_and_zero_when_it_does_not(states):
-    np.testing.assert_allclose(run_separation(states[:, :, :1]), 1.0)
-    np.testing.assert_allclose(run_separation(states[:, :, 2:3]), 0.0, atol=1e-12)
-    np.testing.assert_allclose(run_separation(states[:, :, 3:]), 0.0, atol=1e-12)
-    fading = run_separation(states[:, :, 1:2])
-    assert (np.diff(fading) < 0).all()
+def test_word_is_recognised_when_the_state_keeps_it_and_not_when_runs_differ_by_chance():
+    rng = np.random.default_rng(0)
+    shape = (5, 12, 40, 8)
+    words = np.broadcast_to(rng.standard_normal((5, 1, 1, 8)), shape)
+    assert (recognised_share(words + 0.01 * rng.standard_normal(shape)) == 1.0).all()
+    assert recognised_share(rng.standard_normal(shape)).mean() == pytest.approx(0.2, abs=0.05)
+
+
+def test_recognising_needs_words_and_texts():
+    with pytest.raises(ShapeError, match="words, texts, steps, units"):
+        recognised_share(np.zeros((3, 1, 5, 2)))
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (1, 5, 2), (3, 0, 2)])
@@ -55,7 +60,13 @@ def test_wrong_shapes_are_refused(shape):
 def test_picture_is_written_whole_and_names_the_best_units(states, tmp_path):
     path = tmp_path / "new" / "picture.png"
     chosen = plot_carriers(
-        states, ["a", "b", "c"], MARKS, path, others={"LSTM": states, "RNN": states[:, :, 1:]}, units=2, title="A title"
+        states,
+        ["a", "b", "c"],
+        MARKS,
+        path,
+        curves={"LSTM": np.ones(30), "RNN": np.zeros(99)},
+        units=2,
+        title="A title",
     )
     assert chosen == [0, 1]
     assert path.read_bytes().startswith(b"\x89PNG")

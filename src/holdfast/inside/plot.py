@@ -50,24 +50,36 @@ def unit_separation(states: Array) -> Array:
     return spread / np.where(extent > 0, extent, 1.0)
 
 
-def run_separation(states: Array) -> Array:
-    """Return how far apart K runs are at each step, beside how far the state moves on the whole; units count equally.
+def recognised_share(states: Array) -> Array:
+    """Return how often the early word is recognised from the state alone, at each step.
 
-        s[t] = sqrt( mean over units j of (var over runs of s[:, t, j]) / (var over runs and times of s[:, :, j]) )
+    K words in M texts each: every run is given to the word whose mean state over the other texts is nearest, each unit
+    measured in its own standard deviations. Guessing gives 1 / K. That runs merely differ is not enough (a plain RNN is
+    often chaotic): other texts must give the same differences.
 
     Args:
-        states: [K, T, H], as for `unit_separation`.
+        states: [K, M, T, H].
 
     Returns:
-        [T] values: 0 when nothing in the state depends on the run any more, above 1 when the runs differ more at this
-        step than the state does over the whole stretch.
+        [T] shares from 0 to 1.
 
     Raises:
-        ShapeError: as for `unit_separation`.
+        ShapeError: `states` has not four axes, or fewer than two words or texts.
     """
-    _check_states(states)
-    between, total = states.var(axis=0), states.var(axis=(0, 1))
-    return np.sqrt((between / np.where(total > 0, total, 1.0)).mean(axis=1))
+    if np.ndim(states) != 4 or min(states.shape[:2]) < 2:
+        raise ShapeError(
+            f"Expected states [words, texts, steps, units] with two words and texts or more, got {np.shape(states)}."
+        )
+    num_words, num_texts = states.shape[:2]
+    shares = []
+    for runs in np.moveaxis(np.asarray(states, dtype=np.float64), 2, 0):
+        deviation = runs.std(axis=(0, 1))
+        runs = (runs - runs.mean(axis=(0, 1))) / np.where(deviation > 0, deviation, 1.0)
+        others = (runs.sum(axis=1, keepdims=True) - runs) / (num_texts - 1)  # [K, M, H]: word's mean without that text
+        distance = ((runs[:, None] - others[None]) ** 2).sum(axis=-1)  # [K of the run, K guessed, M]
+        guess = distance.argmin(axis=1)
+        shares.append((guess == np.arange(num_words)[:, None]).mean())
+    return np.array(shares)
 
 
 def _check_states(states: Array) -> None:
@@ -92,21 +104,23 @@ def plot_carriers(
     marks: Marks,
     path: str | os.PathLike[str],
     *,
-    others: Mapping[str, Array] | None = None,
+    curves: Mapping[str, Array] | None = None,
+    guessing: float | None = None,
     units: int = 3,
     title: str = "",
 ) -> list[int]:
     """Draw the units that carry an early word across a text, and write the picture as PNG.
 
     The upper panels show the `units` cell units with the best `unit_separation` between the start and the end mark, one
-    line per run. With `others`, a last panel compares models by `run_separation`.
+    line per run. With `curves`, a last panel compares models.
 
     Args:
         states: [K, T, H] cell states of K runs that differ in the word at the start mark only.
         labels: K names of the runs.
         marks: The word that differs, the place where it is asked for, and words of interest in between.
         path: Where the picture goes; replaced whole or not at all.
-        others: Model name to its states [K, T, H], for the last panel (the first model's own included).
+        curves: Model name to one value for each step from the start mark on, such as `recognised_share` gives.
+        guessing: What guessing would reach in `curves`, drawn as a line.
         units: How many units to draw.
         title: A line above the picture. What it claims should be computed by the caller.
 
@@ -124,14 +138,17 @@ def plot_carriers(
     scores = unit_separation(states[:, stretch])
     chosen = [int(unit) for unit in np.argsort(-scores)[:units]]
     figure_class, canvas_class = _matplotlib()
-    rows = len(chosen) + bool(others)
+    rows = len(chosen) + bool(curves)
     figure = figure_class(figsize=(9.0, 1.55 * rows + 1.0), dpi=160, layout="constrained")
     canvas_class(figure)
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     for axis, unit in zip(axes, chosen, strict=False):
         _draw_unit(axis, states[:, :, unit], labels, f"unit {unit}\ncell state c")
-    if others:
-        _draw_models(axes[-1], {name: run_separation(values[:, stretch]) for name, values in others.items()}, stretch)
+    if curves:
+        _draw_curves(axes[-1], curves, stretch)
+        if guessing is not None:
+            axes[-1].axhline(guessing, color="0.6", linewidth=0.9, zorder=0)
+            axes[-1].annotate("guessing", (0.2, guessing), fontsize=7.5, color="0.4", va="bottom")
     for row, axis in enumerate(axes):
         _draw_marks(axis, marks, named=row == 0)
     axes[-1].set_xlabel("words and full stops read")
@@ -152,15 +169,16 @@ def _draw_unit(axis: Any, lines: Array, labels: Sequence[str], name: str) -> Non
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_models(axis: Any, separations: Mapping[str, Array], stretch: slice) -> None:
-    for k, (name, values) in enumerate(separations.items()):
+def _draw_curves(axis: Any, curves: Mapping[str, Array], stretch: slice) -> None:
+    for k, (name, values) in enumerate(curves.items()):
+        values = values[: stretch.stop - stretch.start]
         colour, style = _STYLES.get(name, (_COLOURS[k % len(_COLOURS)], "-"))
-        axis.plot(
-            np.arange(stretch.start, stretch.stop), values, color=colour, linestyle=style, linewidth=1.6, label=name
-        )
-    axis.set_ylim(0, 1.35 * max(float(values.max()) for values in separations.values()) or 1.0)  # room for the legend
-    axis.set_ylabel("countries apart\n(whole state)", fontsize=8.5)
-    axis.legend(frameon=False, fontsize=8, ncols=len(separations), loc="upper right")
+        steps = np.arange(stretch.start, stretch.start + len(values))
+        axis.plot(steps, values, color=colour, linestyle=style, linewidth=1.6, label=name)
+    axis.set_ylim(0, 1.25)  # room for the legend above shares of 1 at most
+    axis.set_yticks([0, 0.5, 1])
+    axis.set_ylabel("country told from\nthe state (share)", fontsize=8.5)
+    axis.legend(frameon=False, fontsize=8, ncols=len(curves), loc="upper right")
     axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
 

@@ -31,7 +31,7 @@ _UNKNOWN_SHARE = 0.02  # words hidden as <unk>, so that the model has met words 
 _OTHER_SHARE = 0.15  # of the words beside the blank that count at all; the output is not computed for the rest
 _OTHER_WEIGHT = 0.005
 _CHRONO_STEPS = 1000  # the forget gates start for memories of up to so many steps
-_VALIDATION_DOCUMENTS = 64
+_VALIDATION_DOCUMENTS = 256
 _HELD_OUT_SEED = 1_000_003  # added to a run's seed, so that no measured document is drawn as a training one was
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.inside.plot import Marks, plot_carriers, unit_separation
+from holdfast.inside.plot import Marks, plot_carriers, recognised_share, unit_separation
 from holdfast.tasks.france.experiment import CELLS, Measurement, fitted, held_out
 from holdfast.tasks.france.generator import Document
 from holdfast.tasks.france.sentences import LANGUAGES
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from holdfast.tasks.language.task import LanguageModel
 
 PICTURE_GAP = 150
+PICTURE_TEXTS = 12
 PICTURE_COUNTRIES = ("France", "Japan", "Turkey", "Poland", "Greece", "Finland")
 
 
@@ -84,31 +85,44 @@ def draw_picture(models: Mapping[str, LanguageModel], path: Path, *, seed: int =
     Returns:
         One sentence of what was found, which is also the picture's title.
     """
-    document, versions = _picture_documents(seed)
-    start = document.tokens.index(document.country or "")
-    end = document.blank
+    document = _without_picture_countries(PICTURE_GAP, 1, seed)[0]
+    versions = _versions(document)
+    start, end = document.tokens.index(versions[0].country or ""), document.blank
     # The state after reading a token is what is known from there on; the blank itself is not read.
-    states = {cell: _states(model, versions, "c" if cell == "lstm" else "h") for cell, model in models.items()}
-    lstm = states["lstm"]
-    scores = unit_separation(lstm[:, start:end])
+    states = _states(models["lstm"], versions, "c")
+    scores = unit_separation(states[:, start:end])
     best = int(scores.argmax())
-    detours = [(n, token) for n, token in enumerate(document.tokens) if token in document.detours]
     title = (
         f"LSTM cell units over a gap of {document.gap} words, the same text with {len(versions)} home countries:\n"
         f"in unit {best} the countries' spread never falls below {100 * scores[best]:.0f}% of the unit's whole range"
     )
-    marks = Marks((start, "country"), (end - 1, "fluent ___"), tuple((n, f"({token})") for n, token in detours))
+    detours = tuple((n, f"({token})") for n, token in enumerate(document.tokens) if token in document.detours)
+    marks = Marks((start, "country"), (end - 1, "fluent ___"), detours)
     names = [version.country or "" for version in versions]
-    plot_carriers(lstm, names, marks, path, others={cell.upper(): array for cell, array in states.items()}, title=title)
+    curves = {cell.upper(): _recognised(model, cell, seed) for cell, model in models.items()}
+    plot_carriers(states, names, marks, path, curves=curves, guessing=1 / len(versions), title=title)
     return title.replace("\n", " ")
 
 
-def _picture_documents(seed: int) -> tuple[Document, list[Document]]:
-    """Return a long held-out document, and its versions with each of the picture's countries."""
-    for document in held_out(PICTURE_GAP, 500, seed, country=PICTURE_COUNTRIES[0]):
-        if 2 <= len(document.detours) <= 3 and not set(document.detours) & set(PICTURE_COUNTRIES):
-            return document, [document.with_country(country) for country in PICTURE_COUNTRIES]
-    raise RuntimeError("no held-out document without the picture's countries")  # the sentences would have to change
+def _recognised(model: LanguageModel, cell: str, seed: int) -> NDArray[np.floating]:
+    """Return how often the country is recognised from the state at each step after it, over several texts."""
+    runs = []
+    # A little longer than the text in the picture, so that the curve reaches its end.
+    for document in _without_picture_countries(PICTURE_GAP + 20, PICTURE_TEXTS, seed + 1):
+        start = document.tokens.index(document.country or "")
+        runs.append(_states(model, _versions(document), "c" if cell == "lstm" else "h")[:, start:])
+    steps = min(run.shape[1] for run in runs)
+    return recognised_share(np.stack([run[:, :steps] for run in runs], axis=1))
+
+
+def _without_picture_countries(gap: int, count: int, seed: int) -> list[Document]:
+    """Return held-out documents that visit two or three countries, none of them one of the picture's."""
+    drawn = held_out(gap, 60 * count, seed, country=PICTURE_COUNTRIES[0])
+    return [d for d in drawn if 2 <= len(d.detours) <= 3 and not set(d.detours) & set(PICTURE_COUNTRIES)][:count]
+
+
+def _versions(document: Document) -> list[Document]:
+    return [document.with_country(country) for country in PICTURE_COUNTRIES]
 
 
 def _states(model: LanguageModel, documents: Sequence[Document], name: str) -> NDArray[np.floating]:
