@@ -76,9 +76,9 @@ class CellSpec:
     @property
     def plain(self) -> bool:
         """Whether this is exactly the cell torch.nn computes (projection apart)."""
-        return self == CellSpec(
-            family=self.family, bias=self.bias, projected=self.projected, nonlinearity=self.nonlinearity
-        )
+        # Field by field: asked at every call, also inside compiled graphs, which cannot trace a cache.
+        flags = self.peephole or self.coupled or self.layer_norm or self.needs_masks
+        return not flags and self.forget_gate and self.reset_order == "after" and self.initial_state == "zero"
 
     @property
     def needs_masks(self) -> bool:

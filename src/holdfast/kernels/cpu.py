@@ -41,16 +41,11 @@ def unsupported(request: CallRequest) -> str | None:
         return f"the cpu kernels need tensors on the CPU, got {request.device}"
     if request.dtype != torch.float32:
         return f"the cpu kernels need float32, got {request.dtype}"
-    if not _runs(request.spec):
+    if not request.spec.plain or request.spec.projected:
         return f"the cpu kernels run the plain cell only, not '{request.spec.key}'; variants come with a later version"
     if request.lengths or request.resets:
         return "lengths and resets inside the cpu kernels come with a later version"
     return None
-
-
-@lru_cache(maxsize=1024)
-def _runs(spec: CellSpec) -> bool:
-    return spec.plain and not spec.projected
 
 
 @lru_cache(maxsize=1)

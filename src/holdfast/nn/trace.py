@@ -116,8 +116,8 @@ class Recorder:
 def record(model: nn.Module, *, attach: bool = False) -> Iterator[Trace]:
     """Record every recurrent layer of `model`, torch.nn's own included, while the block runs.
 
-    A torch.nn layer computes through a Holdfast layer that shares its weights for as long as the block lasts. Cells, which
-    advance a single step, are not recorded.
+    A torch.nn layer computes through a Holdfast layer that shares its weights for as long as the block lasts. Cells,
+    which advance a single step, are not recorded.
 
     Args:
         attach: Keep the graph, so that gradients flow through the recorded gates. Runs on `reference`.
