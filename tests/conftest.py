@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# For the processes that tests start as well: OpenMP's threads spin while they wait, and two test workers with two
+# threads each on two cores spend nearly all their time doing so. Tests of threading set their own number.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 torch = pytest.importorskip("torch", reason="the tests need PyTorch")
 
 NUMERIC = {"reference", "kernels"}
