@@ -148,7 +148,8 @@ def plot_carriers(
         _draw_curves(axes[-1], curves, stretch)
         if guessing is not None:
             axes[-1].axhline(guessing, color="0.6", linewidth=0.9, zorder=0)
-            axes[-1].annotate("guessing", (0.2, guessing), fontsize=7.5, color="0.4", va="bottom")
+            where = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "top"}
+            axes[-1].annotate("guessing", (0.995, guessing), fontsize=7.5, color="0.4", **where)
     for row, axis in enumerate(axes):
         _draw_marks(axis, marks, named=row == 0)
     axes[-1].set_xlabel("words and full stops read")
