@@ -157,12 +157,16 @@ def _check_lengths(lengths: Tensor | None, x: Tensor) -> Tensor | None:
         raise DtypeError(f"lengths counts steps and must be integers, got {lengths.dtype}.")
     if tuple(lengths.shape) != (x.shape[1],):
         raise ShapeError(f"lengths must have one entry a row, shape ({x.shape[1]},), got {tuple(lengths.shape)}.")
-    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(lengths)  # pyright: ignore[reportAttributeAccessIssue]
-    if not torch.compiler.is_compiling() and not wrapped:
+    if not torch.compiler.is_compiling() and not _is_wrapped(lengths):
         low, high = (int(bound) for bound in lengths.aminmax()) if lengths.numel() else (0, 0)
         if low < 0 or high > x.shape[0]:
             raise ShapeError(f"lengths must lie in 0..{x.shape[0]}, the steps of the input; found {low} to {high}.")
     return lengths.to(x.device)
+
+
+def _is_wrapped(tensor: Tensor) -> bool:
+    """Whether torch.func stands between us and the values; asked in eager mode only, a compiled graph cannot."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _check_resets(layer: AbstractRecurrent, resets: Tensor | None, x: Tensor, unbatched: bool) -> Tensor | None:
