@@ -5,7 +5,7 @@
 #   make check    formatting, lint, types, architecture
 #   make bench    time the layers against torch.nn
 #
-# Another PyTorch: make demo TORCH_VERSION=2.9.1, or PIP_INDEX_URL=... for another build of it.
+# Another PyTorch: make demo TORCH_VERSION=2.9.1 VENV=elsewhere; the README says how to take another build of it.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -41,6 +41,7 @@ $(VENV)/.venv:
 
 $(VENV)/.torch-$(TORCH_VERSION): $(VENV)/.venv
 	$(PIP) install 'torch==$(TORCH_VERSION)'
+	rm -f $(VENV)/.torch-*
 	touch $@
 
 # The first install, and each after a change of pyproject.toml, brings the dependencies; later ones only rebuild.
