@@ -9,6 +9,7 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import holdfast
+from holdfast.errors import BackendError
 from holdfast.kernels import cpu_level, vendor
 from holdfast.spec import CellSpec
 from tests.cases import FAMILIES, OUR_CELLS, OURS, SINGLE_FLAGS, as_tuple, make_module
@@ -116,6 +117,25 @@ def test_torch_export_gives_a_program_that_computes_the_same(spec):
     program = torch.export.export(module, (x,))
     other = torch.randn(4, 2, 3)
     torch.testing.assert_close(flat(program.module()(other)), flat(module(other)))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_exported_program_takes_other_sizes_and_lengths(family):
+    module = OURS[family](3, 5).eval()
+    x, lengths = torch.randn(4, 2, 3), torch.tensor([4, 2])
+    sizes = {0: torch.export.Dim("T", min=2), 1: torch.export.Dim("B", min=2)}
+    dynamic = torch.export.export(module, (x,), dynamic_shapes={"x": sizes})
+    other = torch.randn(9, 3, 3)
+    torch.testing.assert_close(flat(dynamic.module()(other)), flat(module(other)))
+    ragged = torch.export.export(module, (x,), {"lengths": lengths})
+    shorter = torch.tensor([1, 3])
+    torch.testing.assert_close(flat(ragged.module()(x, lengths=shorter)), flat(module(x, lengths=shorter)))
+
+
+def test_onnx_export_of_a_holdfast_layer_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    with pytest.raises(BackendError, match=r"holdfast\.revert"):
+        holdfast.LSTM(3, 5)(torch.randn(4, 2, 3))
 
 
 @pytest.mark.skipif(

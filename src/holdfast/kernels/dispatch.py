@@ -71,7 +71,9 @@ def unsupported(request: CallRequest, backend: str) -> str | None:
 def _order(request: CallRequest) -> tuple[str, ...]:
     """Return the backends from fastest to slowest for this size. Measured by `make bench`; see docs/lab-notes.md."""
     ragged = request.lengths or request.resets  # oneDNN takes neither, and a compiled packed batch has no known size
-    if request.spec.family == "lstm" and not ragged and request.batch * request.hidden_size > VENDOR_FROM:
+    if ragged or torch.compiler.is_exporting():  # nor may an exported program depend on its batch
+        return ("cpu", "vendor", "reference")
+    if request.spec.family == "lstm" and request.batch * request.hidden_size > VENDOR_FROM:
         return ("vendor", "cpu", "reference")
     return ("cpu", "vendor", "reference")
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import dropout
 
+from holdfast.errors import BackendError
 from holdfast.kernels.dispatch import CallRequest, choose
 from holdfast.kernels.ops import run_layer
 from holdfast.reference.masks import draw_seed
@@ -30,7 +31,15 @@ def run_stack(
 
     Returns:
         The last layer's output [T, B, D*H or D*P] and the final states, each [L*D, B, size].
+
+    Raises:
+        BackendError: the forced backend cannot run this call, or torch.onnx.export is tracing it.
     """
+    if torch.onnx.is_in_onnx_export():
+        raise BackendError(
+            f"ONNX has no operator for Holdfast's {layer.name}. Plain cells export as torch.nn's: call "
+            "holdfast.revert(model) before torch.onnx.export and holdfast.convert(model) after it."
+        )
     device_type = x.device.type
     if torch.is_autocast_enabled(device_type) and x.dtype in _AUTOCAST_FROM:
         dtype = torch.get_autocast_dtype(device_type)
