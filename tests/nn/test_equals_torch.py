@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 
 import pytest
 import torch
@@ -221,9 +220,22 @@ def test_backward_runs_in_evaluation_mode(family):
     assert x.grad.abs().sum() > 0
 
 
-def test_empty_batch_as_torch():
-    theirs, ours = pair("lstm", {})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        shape = theirs(torch.zeros(4, 0, 3))[0].shape
-    assert ours(torch.zeros(4, 0, 3))[0].shape == shape
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_empty_batch_gives_empty_output_and_zero_gradients(family):
+    ours = OURS[family](3, 5, num_layers=2, bidirectional=True)
+    y, state = ours(torch.zeros(4, 0, 3))
+    assert y.shape == (4, 0, 10)
+    assert all(part.shape == (4, 0, 5) for part in as_tuple(state))
+    y.sum().backward()
+    assert not any(p.grad.any() for p in ours.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_input_features_as_torch(family):
+    theirs, ours = THEIRS[family](1, 5), OURS[family](1, 5)
+    assert ours.weight_ih_l0.shape == theirs.weight_ih_l0.shape
+    bare = OURS[family](0, 5)
+    y, _ = bare(torch.zeros(4, 2, 0))
+    y.sum().backward()
+    assert y.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in bare.parameters())

@@ -45,6 +45,8 @@ def unsupported(request: CallRequest) -> str | None:
         return f"the cpu kernels run the plain cell only, not '{request.spec.key}'; variants come with a later version"
     if request.lengths or request.resets:
         return "lengths and resets inside the cpu kernels come with a later version"
+    if request.input_size == 0 or request.batch == 0:
+        return "the cpu kernels need at least one row and one feature"
     return None
 
 

@@ -33,6 +33,8 @@ def unsupported(request: CallRequest) -> str | None:
         return f"oneDNN's LSTM takes float32 or bfloat16, not {str(request.dtype).removeprefix('torch.')}"
     if request.lengths or request.resets:
         return "oneDNN's LSTM takes neither lengths nor resets"
+    if request.input_size == 0 or request.batch == 0:
+        return "oneDNN needs at least one row and one feature"
     if request.trace:
         return "oneDNN does not give its gates"
     if not _AVAILABLE:
