@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -168,12 +170,25 @@ def test_cells_are_left_alone():
     assert list(trace) == [("layer", 0, "forward")]
 
 
-def test_recording_twice_at_once_is_refused():
-    model = Tagger(holdfast.LSTM(3, 5))
+@pytest.mark.parametrize("kind", [holdfast.LSTM, nn.LSTM])
+def test_recording_twice_at_once_is_refused(kind):
+    model = Tagger(kind(3, 5))
     with holdfast.record(model), pytest.raises(HoldfastError, match="being recorded"), holdfast.record(model):
         pass
     with holdfast.record(model):
         model(torch.randn(2, 1, 3))
+
+
+@pytest.mark.parametrize("kind", [holdfast.LSTM, nn.LSTM])
+def test_a_copy_made_while_recording_computes_with_its_own_weights(kind):
+    model = Tagger(kind(3, 5))
+    with holdfast.record(model) as trace:
+        twin = copy.deepcopy(model)
+        with torch.no_grad():
+            for parameter in twin.parameters():
+                parameter.zero_()
+        assert not twin.encoder(torch.randn(2, 1, 3))[0].any()
+    assert not len(trace)
 
 
 def test_explain_names_the_backend_and_the_reasons():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from holdfast.errors import DtypeError, ShapeError
 from holdfast.kernels.dispatch import CallRequest, choose
 from holdfast.kernels.ops import run_layer
 from holdfast.nn.init import Init, check_init, draw_parameters
+from holdfast.nn.inputs import autocasting
 from holdfast.reference.sequence import Place
 from holdfast.spec import CellSpec, parameter_table
 
@@ -73,7 +75,7 @@ class AbstractCell(nn.Module):
             raise ShapeError(f"{self.name} expects {self.input_size} features on the last axis, got {x.shape[-1]}.")
         rows = x if x.dim() == 2 else x.unsqueeze(0)
         device_type = x.device.type
-        autocast = torch.is_autocast_enabled(device_type)
+        autocast = autocasting(x.device)
         params = self._params()
         if autocast:
             dtype = torch.get_autocast_dtype(device_type)
@@ -81,7 +83,7 @@ class AbstractCell(nn.Module):
         elif x.dtype != params[0].dtype:
             raise DtypeError(f"{self.name} input dtype ({x.dtype}) does not match weight dtype ({params[0].dtype}).")
         state = self._open_state(hx, rows, params, x.dim() == 1)
-        with torch.autocast(device_type, enabled=False):
+        with torch.autocast(device_type, enabled=False) if autocast else nullcontext():
             states = self._step(rows.unsqueeze(0), state, params)
         states = states if x.dim() == 2 else tuple([state.squeeze(0) for state in states])
         return states if len(states) == 2 else states[0]

@@ -55,6 +55,11 @@ def open_sequence(
     return x, _check_lengths(lengths, x), _check_resets(layer, resets, x, unbatched), Form(unbatched)
 
 
+def autocasting(device: torch.device) -> bool:
+    """Whether autocast is on for `device`; torch cannot be asked about the meta device, which has no autocast."""
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)
+
+
 def close_sequence(layer: AbstractRecurrent, y: Tensor, form: Form) -> Tensor | PackedSequence:
     """Return the output [T, B, D*H] in the caller's form."""
     if form.packed is not None:
@@ -122,7 +127,7 @@ def open_state(
         shape = (count, size) if form.unbatched else (count, x.shape[1], size)
         if tuple(state.shape) != shape:
             raise ShapeError(f"Expected hidden state {name}_0 of size {shape}, got {tuple(state.shape)}")
-        if state.dtype != layer.dtype and not torch.is_autocast_enabled(x.device.type):
+        if state.dtype != layer.dtype and not autocasting(x.device):
             raise DtypeError(f"hidden state {name}_0 has dtype {state.dtype}, the weights have {layer.dtype}.")
     return tuple(state.unsqueeze(1) for state in states) if form.unbatched else states
 
@@ -134,7 +139,7 @@ def close_state(layer: AbstractRecurrent, states: tuple[Tensor, ...], form: Form
 
 
 def _check_features(layer: AbstractRecurrent, x: Tensor, shaped: bool) -> None:
-    if x.dtype != layer.dtype and not torch.is_autocast_enabled(x.device.type):
+    if x.dtype != layer.dtype and not autocasting(x.device):
         raise DtypeError(
             f"{layer.name} input dtype ({x.dtype}) does not match weight dtype ({layer.dtype}). "
             "Convert to the same dtype."
@@ -157,7 +162,7 @@ def _check_lengths(lengths: Tensor | None, x: Tensor) -> Tensor | None:
         raise DtypeError(f"lengths counts steps and must be integers, got {lengths.dtype}.")
     if tuple(lengths.shape) != (x.shape[1],):
         raise ShapeError(f"lengths must have one entry a row, shape ({x.shape[1]},), got {tuple(lengths.shape)}.")
-    if not torch.compiler.is_compiling() and not _is_wrapped(lengths):
+    if not torch.compiler.is_compiling() and not lengths.is_meta and not _is_wrapped(lengths):
         low, high = (int(bound) for bound in lengths.aminmax()) if lengths.numel() else (0, 0)
         if low < 0 or high > x.shape[0]:
             raise ShapeError(f"lengths must lie in 0..{x.shape[0]}, the steps of the input; found {low} to {high}.")

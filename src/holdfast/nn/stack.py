@@ -11,6 +11,7 @@ from torch.nn.functional import dropout
 from holdfast.errors import BackendError
 from holdfast.kernels.dispatch import CallRequest, choose
 from holdfast.kernels.ops import run_layer
+from holdfast.nn.inputs import autocasting
 from holdfast.reference.masks import draw_seed
 from holdfast.reference.sequence import Place, SequenceResult
 
@@ -41,7 +42,7 @@ def run_stack(
             "holdfast.revert(model) before torch.onnx.export and holdfast.convert(model) after it."
         )
     device_type = x.device.type
-    if torch.is_autocast_enabled(device_type) and x.dtype in _AUTOCAST_FROM:
+    if autocasting(x.device) and x.dtype in _AUTOCAST_FROM:
         dtype = torch.get_autocast_dtype(device_type)
         with torch.autocast(device_type, enabled=False):
             return _run(layer, x, given, lengths, resets, dtype)

@@ -144,8 +144,10 @@ def record(model: nn.Module, *, attach: bool = False) -> Iterator[Trace]:
             if isinstance(module, AbstractRecurrent):
                 layer = module
             elif computes_as(module, name) in (nn.LSTM, nn.GRU, nn.RNN):
+                if isinstance(module.__dict__.get("forward"), _ForwardThrough):
+                    raise HoldfastError(f"layer {name!r} is being recorded already; close that record() first.")
                 layer = twin_of(module)
-                module.forward = _forward_through(layer, module)
+                module.forward = _ForwardThrough(layer, module)  # type: ignore[method-assign]
                 replaced.append(module)
             else:
                 continue
@@ -161,9 +163,12 @@ def record(model: nn.Module, *, attach: bool = False) -> Iterator[Trace]:
             del module.forward
 
 
-def _forward_through(layer: AbstractRecurrent, module: nn.Module):
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        layer.train(module.training)
-        return layer(*args, **kwargs)
+class _ForwardThrough:
+    """Stands in for a torch.nn layer's forward. An object, so that a copied model uses its own weights."""
 
-    return forward
+    def __init__(self, layer: AbstractRecurrent, module: nn.Module):
+        self.layer, self.module = layer, module
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.layer.train(self.module.training)
+        return self.layer(*args, **kwargs)

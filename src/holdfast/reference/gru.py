@@ -38,5 +38,5 @@ def gru_step(
     else:
         h_r, h_z = multiply_h(h_prev, both).chunk(2, dim=-1)
         r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
-        n = torch.tanh(x_n + multiply_h(r * h_prev, last))
+        n = torch.tanh(x_n + multiply_h((r * h_prev).to(h_prev.dtype), last))  # the gates are wider in half precision
     return (1 - z) * n + z * h_prev, {"r": r, "z": z, "n": n}

@@ -51,4 +51,6 @@ def forget_without_gate(i: Tensor, spec: CellSpec) -> Tensor:
 
 def normalise_cell(c: Tensor, params: Params) -> Tensor:
     """Return LN(c): mean and variance over the H units of each row, then scale and shift."""
-    return layer_norm(c, c.shape[-1:], params["ln_c_weight"], params["ln_c_bias"], LAYER_NORM_EPS)
+    # c is float32 also in half precision, where torch's layer_norm takes no half weights.
+    scale, shift = params["ln_c_weight"].to(c.dtype), params["ln_c_bias"].to(c.dtype)
+    return layer_norm(c, c.shape[-1:], scale, shift, LAYER_NORM_EPS)

@@ -1,0 +1,45 @@
+"""Half precision, autocast and the meta device, for every variant."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.cases import FAMILIES, OUR_CELLS, OURS, SINGLE_FLAGS, make_module
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
+@pytest.mark.parametrize("spec", SINGLE_FLAGS.values(), ids=SINGLE_FLAGS)
+def test_half_precision_stays_near_float64(spec, dtype):
+    half = make_module(spec, dtype=dtype, num_layers=2, bidirectional=True).eval()
+    exact = make_module(spec, dtype=torch.float64, num_layers=2, bidirectional=True).eval()
+    exact.load_state_dict(half.state_dict())
+    x = torch.randn(5, 2, half.input_size).to(dtype)
+    y = half(x)[0]
+    assert y.dtype == dtype
+    torch.testing.assert_close(y.double(), exact(x.double())[0], atol=0.05, rtol=0.05)
+    y.float().sum().backward()
+    assert all(p.grad.isfinite().all() for p in half.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("spec", SINGLE_FLAGS.values(), ids=SINGLE_FLAGS)
+def test_autocast_gives_bfloat16_and_float32_gradients(spec):
+    module = make_module(spec, num_layers=2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y, state = module(torch.randn(5, 2, module.input_size))
+    states = state if isinstance(state, tuple) else (state,)
+    assert {tensor.dtype for tensor in (y, *states)} == {torch.bfloat16}
+    y.float().sum().backward()
+    grads = [p.grad for p in module.parameters() if p.grad is not None]
+    assert grads
+    assert all(grad.dtype == torch.float32 and grad.isfinite().all() for grad in grads)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_meta_device_gives_shapes(family):
+    layer = OURS[family](3, 5, num_layers=2, bidirectional=True, device="meta")
+    x = torch.zeros(4, 2, 3, device="meta")
+    assert layer(x)[0].shape == (4, 2, 10)
+    assert layer(x, lengths=torch.tensor([4, 1], device="meta"))[0].shape == (4, 2, 10)
+    h = OUR_CELLS[family](3, 5, device="meta")(x[0])
+    assert (h[0] if isinstance(h, tuple) else h).shape == (2, 5)
