@@ -138,6 +138,38 @@ def test_folder_holds_the_best_model_while_training(tmp_path, monkeypatch):
     assert seen[2] == seen[3]
 
 
+def test_a_resumed_run_keeps_the_best_model_of_before(tmp_path, monkeypatch):
+    losses = iter([{"loss": 1.0}, {"loss": 2.0}])
+    seen: list[bytes] = []
+
+    def evaluate(task):
+        return next(losses)
+
+    def save(run):
+        seen.append((tmp_path / "model.safetensors").read_bytes())
+
+    monkeypatch.setattr("holdfast.tasks.language.task._FitTask.evaluate", evaluate)
+    small_model(steps=5).fit(TEXT, folder=tmp_path, quiet=True)
+    best = (tmp_path / "model.safetensors").read_bytes()
+    monkeypatch.setattr("holdfast.train.loop._Run.save", save)  # called right after the worse evaluation
+    small_model(steps=10).fit(TEXT, folder=tmp_path, quiet=True)
+    assert seen == [best]
+
+
+@pytest.mark.parametrize("fields", [{"batch_size": 4}, {"batch_size": 30}, {"chunk_size": 10}, {"chunk_size": 90}])
+def test_a_run_of_text_cut_otherwise_is_not_resumed(tmp_path, fields):
+    small_model(steps=3).fit(TEXT, folder=tmp_path, quiet=True)
+    with pytest.raises(CheckpointError, match=r"not cut as it was.* was \d+ and is \d+"):
+        small_model(steps=6, **fields).fit(TEXT, folder=tmp_path, quiet=True)
+
+
+def test_a_run_of_other_documents_is_not_resumed(tmp_path):
+    documents = TEXT.splitlines()
+    small_model(steps=3).fit(documents=documents, folder=tmp_path, quiet=True)
+    with pytest.raises(CheckpointError, match="batch_size was 8 and is 9"):
+        small_model(steps=6, batch_size=9).fit(documents=documents, folder=tmp_path, quiet=True)
+
+
 def test_folder_of_another_model_is_left_alone(tmp_path):
     small_model(steps=2).fit(TEXT, folder=tmp_path, quiet=True)
     before = (tmp_path / "model.safetensors").read_bytes()

@@ -240,7 +240,7 @@ class _Run:
         record = {"step": progress.step, "validation": validation, "seconds": time.monotonic() - self._started}
         self.log.write(record)
         for watcher in self.watchers:
-            watcher.on_evaluate(record)
+            watcher.on_evaluate({**record, "best": progress.best})
 
     def save(self) -> None:
         """Write a checkpoint, unless the last one says the same already."""

@@ -235,10 +235,14 @@ class StreamBatches:
             self._epoch, self._chunk = self._epoch + 1, 0
         return Batch(window[:-1], window[1:], None, first)
 
+    def _shape(self) -> dict[str, int]:
+        return {"tokens": len(self.ids), "streams": self.batch_size, "chunk_size": self.chunk_size}
+
     def state_dict(self) -> dict[str, int]:
-        return {"epoch": self._epoch, "position": self._chunk}
+        return {"epoch": self._epoch, "position": self._chunk, **self._shape()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        _check_same_shape(state, self._shape())
         self._epoch, self._chunk = int(state["epoch"]), int(state["position"])
 
 
@@ -269,10 +273,14 @@ class DocumentBatches:
             self._order = self._shuffle()
         return batch
 
+    def _shape(self) -> dict[str, int]:
+        return {"documents": len(self.documents), "batch_size": self.batch_size}
+
     def state_dict(self) -> dict[str, int]:
-        return {"epoch": self._epoch, "position": self._position}
+        return {"epoch": self._epoch, "position": self._position, **self._shape()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        _check_same_shape(state, self._shape())
         self._epoch, self._position = int(state["epoch"]), int(state["position"])
         self._order = self._shuffle()
 
@@ -285,6 +293,13 @@ class DocumentBatches:
             pool = pool[np.argsort(lengths[pool], kind="stable")]
             batches += [pool[n : n + self.batch_size] for n in range(0, len(pool), self.batch_size)]
         return [batches[index] for index in random.permutation(len(batches))]
+
+
+def _check_same_shape(saved: dict[str, Any], here: dict[str, int]) -> None:
+    """Refuse a position in data that was cut otherwise: there it would point somewhere else, or nowhere."""
+    differ = [f"{name} was {saved.get(name)} and is {value}" for name, value in here.items() if saved.get(name) != value]
+    if differ:
+        raise ValueError(f"the data is not cut as it was: {', '.join(differ)}; resume with the same, or elsewhere")
 
 
 def pad_documents(documents: Sequence[Document]) -> Batch:

@@ -372,11 +372,10 @@ class _KeepBest(Callback):
     """Saves the model at each evaluation that is better than those before it."""
 
     def __init__(self, lm: LanguageModel, folder: Path):
-        self.lm, self.folder, self.best = lm, folder, float("inf")
+        self.lm, self.folder = lm, folder
 
     def on_evaluate(self, record: dict[str, Any]) -> None:
-        if record["validation"]["loss"] < self.best:
-            self.best = record["validation"]["loss"]
+        if record["validation"]["loss"] == record["best"]:
             self.lm.save_pretrained(self.folder)
 
 
