@@ -72,8 +72,8 @@ class CellSetting:
 
 
 SETTINGS: dict[str, CellSetting] = {
-    "lstm": CellSetting(5e-3, "chrono"),
-    "gru": CellSetting(5e-3, "chrono"),
+    "lstm": CellSetting(1e-2, "orthogonal"),
+    "gru": CellSetting(1e-2, "chrono"),
     "rnn": CellSetting(3e-3, "orthogonal"),
 }
 """The best that benchmarks/france_search.py found for each cell (benchmarks/results/france_search.json)."""
