@@ -123,6 +123,18 @@ def test_a_variant_does_not_revert_and_nothing_is_changed(options):
     assert type(model["first"]) is holdfast.LSTM
 
 
+class Doubled(holdfast.LSTM):
+    def forward(self, x, hx=None):
+        return super().forward(2 * x, hx)
+
+
+def test_a_subclass_does_not_revert_and_nothing_is_changed():
+    model = nn.ModuleDict({"first": holdfast.LSTM(3, 5), "second": Doubled(3, 5)})
+    with pytest.raises(SpecError, match=r"second.*Doubled"):
+        holdfast.revert(model)
+    assert [type(layer) for layer in model.values()] == [holdfast.LSTM, Doubled]
+
+
 class Double(nn.Module):
     def forward(self, weight):
         return 2 * weight

@@ -133,6 +133,14 @@ def test_wrong_lengths_and_resets_are_refused(family, extra, error):
         OURS[family](3, 5)(X, **extra)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_lengths_and_resets_may_be_lists(family):
+    layer, lengths, resets = OURS[family](3, 5), [4, 2], [[False, True], [True, False]] * 2
+    x = torch.randn(4, 2, 3)
+    as_tensors = layer(x, lengths=torch.tensor(lengths), resets=torch.tensor(resets))
+    torch.testing.assert_close(layer(x, lengths=lengths, resets=resets), as_tensors, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("extra", [{"lengths": torch.tensor([4, 2])}, {"resets": torch.zeros(4, 2, dtype=torch.bool)}])
 def test_packed_input_takes_neither_lengths_nor_resets(extra):
     with pytest.raises(ShapeError, match=r"PackedSequence.*pad_packed_sequence"):
@@ -145,11 +153,14 @@ def test_packed_input_takes_neither_lengths_nor_resets(extra):
         ({"coupled": True, "forget_gate": False}, "contradicts"),
         ({"layer_norm": "batch"}, "layer_norm"),
         ({"zoneout": (1.0, 0.0)}, "zoneout_h"),
+        ({"zoneout": 0.1}, "two chances"),
         ({"recurrent_dropout": -0.5}, "recurrent_dropout"),
         ({"weight_drop": 1.0}, "weight_drop"),
         ({"initial_state": "random"}, "initial_state"),
         ({"init": "xavier"}, "init"),
         ({"init": ("chrono", 5.0, 2.0)}, "chrono"),
+        ({"init": ("chrono", 5.0)}, "init must be"),
+        ({"init": None}, "init must be"),
         ({"init": "chrono", "bias": False}, "chrono"),
         ({"backend": "cudnn"}, "backend"),
     ],

@@ -64,13 +64,19 @@ def revert(model: Model) -> Model:
         `model` itself.
 
     Raises:
-        SpecError: a layer uses a variant that torch.nn does not have; nothing is changed.
+        SpecError: a layer uses a variant that torch.nn does not have, or is of a subclass with behaviour of its own;
+            nothing is changed.
     """
     found = []
     for name, module in model.named_modules():
-        ours = next((kind for kind in type(module).__mro__ if kind in _BACK), None)
-        if ours is None or not isinstance(module, (AbstractRecurrent, AbstractCell)):
+        if not isinstance(module, (AbstractRecurrent, AbstractCell)):
             continue
+        ours = _unparametrized(module)
+        if ours not in _BACK:
+            raise SpecError(
+                f"layer {name!r} is a {ours.__module__}.{ours.__qualname__}, a subclass of a Holdfast layer with code "
+                "of its own that going back would drop. Replace it by the plain layer first."
+            )
         if not module.spec.plain or getattr(module, "weight_drop", 0):
             raise SpecError(f"layer {name!r} is a {module.spec.key!r} cell, which torch.nn does not have.")
         found.append((module, _BACK[ours]))

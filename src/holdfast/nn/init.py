@@ -21,9 +21,10 @@ def check_init(init: Init, spec: CellSpec) -> tuple[str, float, float]:
     Raises:
         SpecError: the scheme is unknown, the range is empty, or chrono meets a cell without biases or gated memory.
     """
-    scheme, low, high = (init, *_CHRONO_RANGE) if isinstance(init, str) else init
-    if scheme not in ("torch", "orthogonal", "chrono"):
+    parts = (init, *_CHRONO_RANGE) if isinstance(init, str) else init
+    if not isinstance(parts, (tuple, list)) or len(parts) != 3 or parts[0] not in ("torch", "orthogonal", "chrono"):
         raise SpecError(f"init must be 'torch', 'orthogonal', 'chrono' or ('chrono', low, high), got {init!r}.")
+    scheme, low, high = parts
     if scheme == "chrono":
         if not 1.0 <= low < high:
             raise SpecError(f"chrono's time range must satisfy 1 <= low < high, in steps; got {low} to {high}.")

@@ -177,6 +177,8 @@ def _is_wrapped(tensor: Tensor) -> bool:
 def _check_resets(layer: AbstractRecurrent, resets: Tensor | None, x: Tensor, unbatched: bool) -> Tensor | None:
     if resets is None:
         return None
+    if not isinstance(resets, Tensor):
+        resets = torch.as_tensor(resets)
     if resets.dtype != torch.bool:
         raise DtypeError(f"resets must be bool, True before the steps that start afresh, got {resets.dtype}.")
     if unbatched and resets.dim() == 1:

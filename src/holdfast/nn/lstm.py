@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from holdfast.errors import SpecError
 from holdfast.nn.base import AbstractRecurrent
 from holdfast.nn.cell import AbstractCell
 from holdfast.nn.init import Init
@@ -66,6 +67,8 @@ class LSTM(AbstractRecurrent):
         initial_state: str = "zero",
         backend: str = "auto",
     ):
+        if not isinstance(zoneout, (tuple, list)) or len(zoneout) != 2:
+            raise SpecError(f"zoneout of an LSTM is two chances, (for h, for c), got {zoneout!r}.")
         spec = CellSpec(
             "lstm", bias=bias, peephole=peephole, coupled=coupled, forget_gate=forget_gate, layer_norm=layer_norm,
             projected=proj_size > 0, recurrent_dropout=float(recurrent_dropout),

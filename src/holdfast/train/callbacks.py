@@ -19,8 +19,9 @@ class Callback:
         """Called after every update with step, epoch, loss, lr, grad_norm, seconds and the task's own metrics."""
 
     def on_evaluate(self, record: dict[str, Any]) -> None:
-        """Called after every evaluation with step, seconds, validation (the task's figures by name) and the best loss so
-        far, those before a resume included."""
+        """Called after every evaluation with step, seconds, best (the lowest loss of the run so far, before a resume
+        too) and validation, the task's figures by name.
+        """
 
     def on_end(self, result: TrainResult | None) -> None:
         """Called once when the run ends; None when it ended with an error."""

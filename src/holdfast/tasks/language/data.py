@@ -297,7 +297,9 @@ class DocumentBatches:
 
 def _check_same_shape(saved: dict[str, Any], here: dict[str, int]) -> None:
     """Refuse a position in data that was cut otherwise: there it would point somewhere else, or nowhere."""
-    differ = [f"{name} was {saved.get(name)} and is {value}" for name, value in here.items() if saved.get(name) != value]
+    differ = [
+        f"{name} was {saved.get(name)} and is {value}" for name, value in here.items() if saved.get(name) != value
+    ]
     if differ:
         raise ValueError(f"the data is not cut as it was: {', '.join(differ)}; resume with the same, or elsewhere")
 
