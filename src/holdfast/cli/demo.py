@@ -168,10 +168,19 @@ def _print_files(config: DemoConfig) -> None:
 
 def _print_next(config: DemoConfig) -> None:
     out, rnn = shlex.quote(str(config.out)), shlex.quote(str(config.out / "rnn"))
+    program = _program()
     print("\nTry next:")
-    print(f'  holdfast demo --out {out} --text "Yuki was born in Japan. We once flew to Italy. She speaks fluent"')
-    print(f'  holdfast language complete --model {rnn} "I grew up in Poland. Dinner was late. I speak fluent"')
-    print("  holdfast language train --help")
+    print(f'  {program} demo --out {out} --text "Yuki was born in Japan. We once flew to Italy. She speaks fluent"')
+    print(f'  {program} language complete --model {rnn} "I grew up in Poland. Dinner was late. I speak fluent"')
+    print(f"  {program} language train --help")
+
+
+def _program() -> str:
+    """Return how to call `holdfast` from here: by name, or by its path where its folder is not on the search path."""
+    if shutil.which("holdfast"):
+        return "holdfast"
+    called = Path(sys.argv[0])
+    return shlex.quote(str(called)) if called.name == "holdfast" else f"{shlex.quote(sys.executable)} -m holdfast.cli"
 
 
 def _say(config: DemoConfig, text: str) -> None:
