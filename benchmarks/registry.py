@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import holdfast
 
@@ -15,6 +16,7 @@ FAMILIES = {
     "rnn": (torch.nn.RNN, holdfast.RNN),
 }
 WORK = ("inference", "training")
+PACKED = "packed training"  # rows of T/4 to T steps as a PackedSequence; runs on `reference` so far
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,11 @@ GRID = [(batch, time, hidden, hidden) for time in (1, 100) for batch in (1, 4, 1
 LARGE = [(32, 100, 128, 128), (64, 35, 200, 200), (32, 50, 512, 512)]  # where oneDNN is hard to beat
 OTHER = [(1, 100, 64, 64), (16, 100, 64, 64), (16, 100, 128, 128)]
 
-CASES = [Case("lstm", work, *size) for work in WORK for size in GRID + LARGE] + [
-    Case(family, work, *size) for family in ("gru", "rnn") for work in WORK for size in OTHER
-]
+CASES = (
+    [Case("lstm", work, *size) for work in WORK for size in GRID + LARGE]
+    + [Case(family, work, *size) for family in ("gru", "rnn") for work in WORK for size in OTHER]
+    + [Case(family, PACKED, 32, 100, 128, 128) for family in FAMILIES]
+)
 
 
 def prepare(case: Case) -> tuple[Callable[[], object], Callable[[], object]]:
@@ -47,6 +51,9 @@ def prepare(case: Case) -> tuple[Callable[[], object], Callable[[], object]]:
     theirs, ours = (kind(case.input_size, case.hidden_size) for kind in FAMILIES[case.family])
     ours.load_state_dict(theirs.state_dict())
     x = torch.randn(case.time, case.batch, case.input_size)
+    if case.work == PACKED:
+        lengths = torch.linspace(case.time // 4, case.time, case.batch).long()
+        return make_packed_call(theirs, x, lengths), make_packed_call(ours, x, lengths)
     return make_call(theirs, x, case.work), make_call(ours, x, case.work)
 
 
@@ -67,3 +74,18 @@ def make_call(module: torch.nn.Module, x: torch.Tensor, work: str) -> Callable[[
         return torch.autograd.grad(module(x)[0], wanted, d_y)
 
     return train
+
+
+def make_packed_call(module: torch.nn.Module, x: torch.Tensor, lengths: torch.Tensor) -> Callable[[], object]:
+    x = x.clone().requires_grad_()
+    wanted = [x, *module.parameters()]
+    d_data = torch.randn_like(module(pack(x, lengths))[0].data)
+
+    def train() -> object:
+        return torch.autograd.grad(module(pack(x, lengths))[0].data, wanted, d_data)
+
+    return train
+
+
+def pack(x: torch.Tensor, lengths: torch.Tensor) -> PackedSequence:
+    return pack_padded_sequence(x, lengths, enforce_sorted=False)

@@ -209,6 +209,7 @@ def _save(figure: Any, path: Path) -> None:
     os.close(handle)
     try:
         figure.savefig(name, format="png")
+        Path(name).chmod(0o644)  # mkstemp makes a file for its owner alone
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
