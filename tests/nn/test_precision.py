@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from holdfast.errors import DtypeError
 from tests.cases import FAMILIES, OUR_CELLS, OURS, SINGLE_FLAGS, make_module
 
 
@@ -33,6 +34,13 @@ def test_autocast_gives_bfloat16_and_float32_gradients(spec):
     grads = [p.grad for p in module.parameters() if p.grad is not None]
     assert grads
     assert all(grad.dtype == torch.float32 and grad.isfinite().all() for grad in grads)
+
+
+@pytest.mark.parametrize("kinds", [OURS, OUR_CELLS], ids=["layer", "cell"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_autocast_takes_no_integers(family, kinds):
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(DtypeError, match="int64"):
+        kinds[family](3, 5)(torch.ones(2, 3, dtype=torch.int64))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -116,6 +116,16 @@ def put(document, path, value):
     document[path[-1]] = value
 
 
+@pytest.mark.parametrize("name", ["", "a.b", "training", "keys"])
+def test_a_layer_name_that_no_module_can_have_is_refused(saved, tmp_path, name):
+    shutil.copytree(saved / "model", tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["layers"][-1]["name"] = name
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError):
+        load_model(tmp_path)
+
+
 FUZZ = settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -203,6 +203,15 @@ def test_explain_names_the_backend_and_the_reasons():
     assert "holdfast.convert" in holdfast.explain(nn.Linear(2, 2), torch.zeros(1, 2))
 
 
+def test_explain_leaves_a_record_running():
+    model = Tagger(holdfast.LSTM(3, 5))
+    with holdfast.record(model) as trace:
+        holdfast.explain(model, torch.randn(2, 1, 3))
+        assert not len(trace)
+        model(torch.randn(2, 1, 3))
+    assert list(trace) == [("encoder", 0, "forward")]
+
+
 def test_explain_draws_no_random_number_of_the_callers():
     layer = holdfast.LSTM(3, 5, zoneout=(0.1, 0.1))
     before = torch.get_rng_state()

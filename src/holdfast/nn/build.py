@@ -201,7 +201,7 @@ def load_model(
     _check_total(layers, expected, path)
     try:
         modules = build_layers(layers)
-    except (HoldfastError, TypeError, ValueError, RuntimeError) as error:
+    except (HoldfastError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{folder}: its layers cannot be built: {error}") from error
     _load_tensors(layers, modules, tensors, path)
     return config, layers, modules.to(device).eval()
@@ -254,7 +254,7 @@ def load_layer(cls: type[AbstractRecurrent], folder: str | os.PathLike[str], dev
     _check_total(layers, sum(tensor.numel() for tensor in tensors.values()), path)
     try:
         module = build_recurrent(layers[0])
-    except (HoldfastError, TypeError, ValueError, RuntimeError) as error:
+    except (HoldfastError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{folder}: its layer cannot be built: {error}") from error
     if not isinstance(module, cls):
         raise CheckpointError(f"{folder} holds a {module.name}, not a {cls.__name__}.")

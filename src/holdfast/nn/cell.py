@@ -77,7 +77,7 @@ class AbstractCell(nn.Module):
         device_type = x.device.type
         autocast = autocasting(x.device)
         params = self._params()
-        if autocast:
+        if autocast and x.is_floating_point():
             dtype = torch.get_autocast_dtype(device_type)
             rows, params = rows.to(dtype), tuple([param.to(dtype) for param in params])
         elif x.dtype != params[0].dtype:

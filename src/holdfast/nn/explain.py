@@ -51,12 +51,13 @@ def explain(module: nn.Module, *args: object, **kwargs: object) -> str:
     layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, AbstractRecurrent)]
     if not layers:
         return "No Holdfast layer here. holdfast.convert(model) swaps torch.nn's recurrent layers."
+    before = [layer._recorder for _, layer in layers]  # a record() may be under way
     try:
         for name, layer in layers:
             layer._recorder = _ChoiceRecorder(name, lines)  # type: ignore[assignment]
         with torch.random.fork_rng():
             module(*args, **kwargs)
     finally:
-        for _, layer in layers:
-            layer._recorder = None
+        for (_, layer), recorder in zip(layers, before, strict=True):
+            layer._recorder = recorder
     return "\n".join(lines)

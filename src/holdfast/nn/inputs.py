@@ -30,7 +30,8 @@ def open_sequence(
 
     Raises:
         ShapeError: an axis is missing or of the wrong size, the sequence has no steps, or a length is out of range.
-        DtypeError: x is not of the weights' dtype (outside autocast), or lengths or resets have the wrong dtype.
+        DtypeError: x is not of the weights' dtype (under autocast: no floating point), or lengths or resets have the
+            wrong dtype.
     """
     if isinstance(x, PackedSequence):
         if lengths is not None or resets is not None:
@@ -139,7 +140,7 @@ def close_state(layer: AbstractRecurrent, states: tuple[Tensor, ...], form: Form
 
 
 def _check_features(layer: AbstractRecurrent, x: Tensor, shaped: bool) -> None:
-    if x.dtype != layer.dtype and not autocasting(x.device):
+    if x.dtype != layer.dtype and not (x.is_floating_point() and autocasting(x.device)):
         raise DtypeError(
             f"{layer.name} input dtype ({x.dtype}) does not match weight dtype ({layer.dtype}). "
             "Convert to the same dtype."
