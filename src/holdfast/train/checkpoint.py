@@ -32,7 +32,7 @@ from holdfast.errors import CheckpointError
 FORMAT_VERSION = 1
 NAME, NEW, OLD = "checkpoint", "checkpoint.new", "checkpoint.old"
 STATE_FILE = "state.json"
-MEND = "Start again without resuming (resume=False), or restore the folder from a copy."
+MEND = "Start again in another folder (or call train with resume=False), or restore the folder from a copy."
 
 
 @dataclass(frozen=True)
