@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 import torch
+import torch.nn.utils.prune
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,27 @@ def test_a_layer_name_that_no_module_can_have_is_refused(saved, tmp_path, name):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError):
         load_model(tmp_path)
+
+
+def weight_norm(layer):
+    torch.nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
+
+
+def prune(layer):
+    torch.nn.utils.prune.l1_unstructured(layer, "weight_ih_l0", 0.5)
+
+
+def tie(layer):
+    layer.weight_hh_l0 = layer.weight_ih_l0
+
+
+@pytest.mark.parametrize("change", [weight_norm, prune, tie])
+def test_a_layer_whose_weights_are_made_from_others_saves_what_it_computes_with(tmp_path, change):
+    layer = holdfast.LSTM(3, 3).eval()
+    change(layer)
+    layer.save_pretrained(tmp_path)
+    x = torch.randn(4, 2, 3)
+    torch.testing.assert_close(holdfast.LSTM.from_pretrained(tmp_path)(x)[0], layer(x)[0])
 
 
 FUZZ = settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))

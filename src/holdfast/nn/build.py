@@ -156,10 +156,18 @@ def _own_tensors(layers: Sequence[Layer], modules: Mapping[str, nn.Module] | nn.
     tensors = {}
     for layer in layers:
         tied = isinstance(layer, LinearLayer) and layer.tied_to is not None
-        for name, tensor in modules[layer.name].state_dict().items():
+        for name, tensor in _tensors_of(modules[layer.name]).items():
             if not (tied and name == "weight"):
                 tensors[f"{layer.name}.{name}" if layer.name else name] = tensor.detach().cpu().contiguous()
     return tensors
+
+
+def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """Return what a module computes with, by name: a parametrized or pruned weight as what it comes to."""
+    if not isinstance(module, AbstractRecurrent):
+        return module.state_dict()
+    # Cloned, since a file of safetensors does not hold one memory twice, and a user may have tied two weights.
+    return {name: getattr(module, name).detach().clone() for names in module._names.values() for name in names}
 
 
 def read_config(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Layer]]:
