@@ -88,7 +88,7 @@ struct Job {
   }
 };
 
-constexpr double kSplitFrom = 1e6;      // multiply-adds of a call below which waking a second thread costs more
+constexpr double kSplitFrom = 1.5e6;    // multiply-adds of a call below which waking a second thread costs more
 constexpr double kReleaseFrom = 100e3;  // and below which letting the interpreter go does
 
 template <class Sweep>

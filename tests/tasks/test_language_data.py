@@ -21,6 +21,7 @@ from holdfast.tasks.language.data import (
     open_source,
     pad_documents,
     read_documents,
+    read_lines,
     tokenize,
 )
 from holdfast.tasks.text import ByteTokenizer, learn_tokenizer, learn_words
@@ -232,3 +233,9 @@ def test_lines_are_documents(tmp_path):
     path = Path(tmp_path / "lines.txt")
     path.write_text("one two\n\n three \n", encoding="utf-8")
     assert data.read_lines([path]) == ["one two", " three "]
+
+
+def test_lines_of_a_windows_file_end_before_the_carriage_return(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"one two\r\n\r\nthree\r\n")
+    assert read_lines([path]) == ["one two", "three"]

@@ -255,3 +255,9 @@ def test_config_survives_a_dict():
         LanguageConfig.from_dict({"colour": 1}, "run.yaml")
     with pytest.raises(ConfigError, match="unknown settings lr"):
         LanguageConfig.from_dict({"train": {"lr": 1}})
+
+
+def test_several_processes_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="does not divide its data"):
+        small_model(10).fit(TEXT, quiet=True)

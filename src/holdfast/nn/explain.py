@@ -50,7 +50,10 @@ def explain(module: nn.Module, *args: object, **kwargs: object) -> str:
     lines: list[str] = []
     layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, AbstractRecurrent)]
     if not layers:
-        return "No Holdfast layer here. holdfast.convert(model) swaps torch.nn's recurrent layers."
+        return (
+            "No Holdfast layer here; cells are not explained. "
+            "holdfast.convert(model) swaps torch.nn's recurrent layers."
+        )
     before = [layer._recorder for _, layer in layers]  # a record() may be under way
     try:
         for name, layer in layers:

@@ -173,7 +173,7 @@ def read_documents(
 def read_lines(paths: Iterable[Path]) -> list[str]:
     """Return the lines of files that are not blank, for a corpus with a document on each line."""
     text = "".join(FileSource(tuple(paths)).blocks())
-    return [line for line in text.split("\n") if line.strip()]
+    return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
 
 
 @dataclass(frozen=True)

@@ -102,8 +102,10 @@ class LanguageModel:
 
         Raises:
             DataError: the data is broken or too short.
-            ConfigError: not exactly one of text, files and documents; or `folder` holds a different model.
+            ConfigError: not exactly one of text, files and documents; `folder` holds a different model; or several
+                processes were started by torchrun.
         """
+        _check_one_process()
         _check_one_kind(text, files, documents, weights)
         if documents is not None:
             task = self._document_task(list(documents), weights, validation)
@@ -359,6 +361,15 @@ class _FitTask:
         streams = max(1, min(self.batches.batch_size, (len(self.held_out.ids) - 1) // 512))
         nats, tokens = score_streams(self.model, self.held_out.ids, streams)
         return {"loss": nats / tokens}
+
+
+def _check_one_process() -> None:
+    count = os.environ.get("WORLD_SIZE", "1")
+    if count != "1":
+        raise ConfigError(
+            f"torchrun started {count} processes, and the language task does not divide its data among them yet: each "
+            "would train on all of it. Start one process."
+        )
 
 
 def _check_one_kind(text: Any, files: Any, documents: Any, weights: Any) -> None:
