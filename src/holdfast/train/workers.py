@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed
 
+from holdfast.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -69,3 +71,17 @@ def join_workers(device: torch.device) -> Iterator[Workers]:
     finally:
         if not ready:
             distributed.destroy_process_group()
+
+
+def check_one_process(task: str) -> None:
+    """Refuse to go on where torchrun started several processes, for a task whose data is not divided among them.
+
+    Raises:
+        ConfigError: there are several.
+    """
+    count = os.environ.get("WORLD_SIZE", "1")
+    if count != "1":
+        raise ConfigError(
+            f"torchrun started {count} processes, and {task} does not divide its data among them yet: each would train "
+            "on all of it. Start one process."
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from holdfast.tasks.language.model import LanguageNetwork, build_network, langua
 from holdfast.tasks.language.score import check_scorable, evaluating, score_documents, score_streams, score_text
 from holdfast.tasks.text import AbstractTokenizer, learn_tokenizer, learn_words, tokenizer_from_dict
 from holdfast.train import Callback, TrainResult, train
+from holdfast.train.workers import check_one_process
 
 VOCABULARY_FILE = "vocabulary.json"
 Documents = Iterable[str | Sequence[str]]
@@ -105,7 +105,7 @@ class LanguageModel:
             ConfigError: not exactly one of text, files and documents; `folder` holds a different model; or several
                 processes were started by torchrun.
         """
-        _check_one_process()
+        check_one_process("the language task")
         _check_one_kind(text, files, documents, weights)
         if documents is not None:
             task = self._document_task(list(documents), weights, validation)
@@ -361,15 +361,6 @@ class _FitTask:
         streams = max(1, min(self.batches.batch_size, (len(self.held_out.ids) - 1) // 512))
         nats, tokens = score_streams(self.model, self.held_out.ids, streams)
         return {"loss": nats / tokens}
-
-
-def _check_one_process() -> None:
-    count = os.environ.get("WORLD_SIZE", "1")
-    if count != "1":
-        raise ConfigError(
-            f"torchrun started {count} processes, and the language task does not divide its data among them yet: each "
-            "would train on all of it. Start one process."
-        )
 
 
 def _check_one_kind(text: Any, files: Any, documents: Any, weights: Any) -> None:
