@@ -99,6 +99,7 @@ def train(
         interrupt = stack.enter_context(catch_interrupt(quiet))
         run = _Run(task, settings, None if folder is None else Path(folder), workers, device, resume)
         stack.callback(run.log.close)
+        stack.callback(run.updater.leave_workers)
         if workers.writes:
             if not quiet and on_terminal():
                 watchers.append(ProgressBar(settings.step_limit, settings.max_seconds))
@@ -151,8 +152,12 @@ class _Run:
         workers.add(0.0)  # the others wait until the folder is in order
         checkpoint = self._read() if folder is not None and resume else None
         self.updater = Updater(task, settings, workers, device)
-        if checkpoint is not None:
-            self._restore(checkpoint)
+        try:
+            if checkpoint is not None:
+                self._restore(checkpoint)
+        except BaseException:
+            self.updater.leave_workers()
+            raise
         self.log = RunLog(folder if workers.writes else None, self.progress.log_length)
         self._running_mean = RunningMean(self.progress.total, self.progress.count)
         self._started = time.monotonic() - self.progress.seconds

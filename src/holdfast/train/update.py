@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,6 +81,16 @@ class Updater:
             group["lr"] = learning_rate
         self.optimizer.step()
         return UpdateResult(loss, count_sum, norm, metrics), detach(state)
+
+    def leave_workers(self) -> None:
+        """Let go of DistributedDataParallel while its process group still stands.
+
+        It would be the last to hold the group otherwise, and a group that ends with it waits for its threads, which
+        wait for the interpreter: some runs would hang there.
+        """
+        if self._workers.size > 1:
+            self._chunks = nn.Identity()
+            gc.collect()  # it holds itself in a circle
 
     def _clip(self) -> float:
         """Shorten the gradient to clip_norm, and return the length it had."""
