@@ -51,7 +51,7 @@ def test_dataloader_workers_use_a_layer(family):
 
 
 TWO_RANKS = """
-import os, sys, torch
+import gc, os, sys, torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 import holdfast
@@ -84,6 +84,8 @@ def step(rank, port, folder):
     both = [torch.empty_like(flat) for _ in range(2)]
     dist.all_gather(both, flat)
     assert torch.equal(*both)
+    del wrapped, optimizer
+    gc.collect()  # a process group that ends together with DDP can wait for ever for its own threads
     dist.destroy_process_group()
     open(os.path.join(folder, f"rank{rank}"), "w").close()
 
