@@ -104,6 +104,18 @@ def test_vendor_in_bfloat16_is_within_budget():
     )
 
 
+@pytest.mark.skipif(cpu_level.load().module is None, reason="no compiled kernels here")
+@pytest.mark.parametrize("spec", [CellSpec(), CellSpec("gru"), CellSpec("rnn")], ids=lambda spec: spec.family)
+def test_cpu_kernels_in_bfloat16_are_within_budget(spec):
+    half = draw_call(spec, (6, 4, 16, 32)).to(torch.bfloat16)
+    exact = half.to(torch.float64)
+    assert_within_budget(
+        values_and_gradients(through_function(half, spec, "cpu", save=True), half),
+        values_and_gradients(by_reference(half, spec), half),
+        values_and_gradients(by_reference(exact, spec), exact),
+    )
+
+
 def operator_case(backend, spec):
     dtype = torch.float64 if backend == "reference" else torch.float32
     call = draw_call(spec, (3, 2, 3, 5), dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import holdfast
 from holdfast.errors import DtypeError
 from tests.cases import FAMILIES, OUR_CELLS, OURS, SINGLE_FLAGS, make_module
 
@@ -51,3 +52,17 @@ def test_the_meta_device_gives_shapes(family):
     assert layer(x, lengths=torch.tensor([4, 1], device="meta"))[0].shape == (4, 2, 10)
     h = OUR_CELLS[family](3, 5, device="meta")(x[0])
     assert (h[0] if isinstance(h, tuple) else h).shape == (2, 5)
+
+
+@pytest.mark.parametrize("backend", ["auto", "reference"])
+def test_cell_state_is_float32_inside_autocast(backend):
+    """A thousand updates of 0.002 reach 2; a c that is rounded to bfloat16 at each step stops at 1."""
+    lstm = holdfast.LSTM(4, 8, backend=backend)
+    with torch.no_grad():
+        for parameter in lstm.parameters():
+            parameter.zero_()
+        lstm.bias_ih_l0[:16] = 20.0  # both the input and the forget gate open
+        lstm.bias_ih_l0[16:24] = 0.002
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        c_n = lstm(torch.zeros(1000, 2, 4))[1][1]
+    torch.testing.assert_close(c_n.float(), torch.full_like(c_n, 2.0).float(), rtol=0.01, atol=0)

@@ -28,6 +28,8 @@ Optionals = Sequence[Tensor | None]
 _MISSING = cpu_level.load().reason
 """Why there are no kernels here, or None: read once, since a compiled graph cannot trace an import."""
 
+_HALF = (torch.bfloat16, torch.float16)  # computed in float32 throughout, and rounded at the end
+
 _FAMILIES = {("lstm", "tanh"): 0, ("gru", "tanh"): 1, ("rnn", "tanh"): 2, ("rnn", "relu"): 3}  # csrc/kernels.h
 
 
@@ -39,8 +41,8 @@ def unsupported(request: CallRequest) -> str | None:
         return _MISSING
     if request.device.type != "cpu":
         return f"the cpu kernels need tensors on the CPU, got {request.device}"
-    if request.dtype != torch.float32:
-        return f"the cpu kernels need float32, got {request.dtype}"
+    if request.dtype not in (torch.float32, *_HALF):
+        return f"the cpu kernels need float32, bfloat16 or float16, got {request.dtype}"
     if not request.spec.plain or request.spec.projected:
         return f"the cpu kernels run the plain cell only, not '{request.spec.key}'; variants come with a later version"
     if request.lengths or request.resets:
@@ -74,6 +76,9 @@ def forward(
         y [T, B, H], the final state, and (gates [T, B, G, H], extra [T, B, H]) or (). Extra is c of every step for the
         LSTM, W_hn h + b_hn for the GRU, and empty for the RNN.
     """
+    if x.dtype in _HALF:
+        y, state_n, saved = forward(x.float(), _floats(state), _floats(params), spec, reverse=reverse, save=save)
+        return y.to(x.dtype), tuple([part.to(x.dtype) for part in state_n]), saved
     module = _module()
     (steps, batch, features), hidden = x.shape, params[1].shape[1]
     x, state = x.contiguous(), [part.contiguous() for part in state]
@@ -114,6 +119,15 @@ def backward(
         saved: What `forward` returned with save=True.
         needs: One flag for x, for each state and for each parameter, in that order.
     """
+    if x.dtype in _HALF:
+        d_y = None if d_y is None else d_y.float()
+        d_state = [None if part is None else part.float() for part in d_state]
+        d_x, d_states, d_params = backward(
+            d_y, d_state, x.float(), _floats(state), _floats(params), y.float(), saved, spec,
+            reverse=reverse, needs=needs,
+        )  # fmt: skip
+        half = [None if grad is None else grad.to(x.dtype) for grad in (d_x, *d_states, *d_params)]
+        return half[0], tuple(half[1 : 1 + len(d_states)]), tuple(half[1 + len(d_states) :])
     state = [part.contiguous() for part in state]
     d_pre, d_hidden, d_initial = _sweep_back(d_y, d_state, state, params[1], y, saved, spec, reverse)
     needs_x, needs_state, needs_params = needs[0], needs[1 : 1 + len(state)], needs[1 + len(state) :]
@@ -133,6 +147,10 @@ def backward(
             d_params[3] = shared.clone() if shared is not None else d_hidden.sum((0, 1))
     d_states = tuple(part if needed else None for part, needed in zip(d_initial, needs_state, strict=True))
     return d_x, d_states, tuple(d_params)
+
+
+def _floats(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [tensor.float() for tensor in tensors]
 
 
 def _sweep_back(
