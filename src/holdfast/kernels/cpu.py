@@ -122,11 +122,11 @@ def backward(
     if x.dtype in _HALF:
         d_y = None if d_y is None else d_y.float()
         d_state = [None if part is None else part.float() for part in d_state]
-        d_x, d_states, d_params = backward(
+        d_x, d_states, d_weights = backward(
             d_y, d_state, x.float(), _floats(state), _floats(params), y.float(), saved, spec,
             reverse=reverse, needs=needs,
         )  # fmt: skip
-        half = [None if grad is None else grad.to(x.dtype) for grad in (d_x, *d_states, *d_params)]
+        half = [None if grad is None else grad.to(x.dtype) for grad in (d_x, *d_states, *d_weights)]
         return half[0], tuple(half[1 : 1 + len(d_states)]), tuple(half[1 + len(d_states) :])
     state = [part.contiguous() for part in state]
     d_pre, d_hidden, d_initial = _sweep_back(d_y, d_state, state, params[1], y, saved, spec, reverse)
