@@ -110,7 +110,6 @@ class SequenceFunction(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, lengths, resets, seed, *output, *tensors)
         ctx.call = (spec, backend, layer, direction)
-        ctx.num_tensors = len(tensors)
 
     @staticmethod
     def backward(ctx: Any, d_y, d_h, d_c, _d_gates, _d_cells):
