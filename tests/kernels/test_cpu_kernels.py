@@ -80,9 +80,11 @@ def run_torch(spec, x, state, params, d_y, d_state, reverse, dtype):
 
 
 def run_cpu(spec, x, state, params, d_y, d_state, reverse):
-    y, final, saved = cpu.forward(x, state, params, spec, reverse=reverse, save=True)
+    y, final, saved = cpu._forward_direction(x, state, params, spec, reverse=reverse, save=True)
     needs = [True] * (1 + len(state) + len(params))
-    d_x, d_states, d_params = cpu.backward(d_y, d_state, x, state, params, y, saved, spec, reverse=reverse, needs=needs)
+    d_x, d_states, d_params = cpu._backward_direction(
+        d_y, d_state, x, state, params, y, saved, spec, reverse=reverse, needs=needs
+    )
     return dict(zip(names(spec), (y, *final, d_x, *d_states, *d_params), strict=True))
 
 
@@ -101,8 +103,8 @@ def test_results_and_gradients_equal_float64(spec, size, reverse):
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_saving_changes_no_bit(spec):
     x, state, params, _, _ = draw(spec, 4, 5, 9, 33)
-    y, final, saved = cpu.forward(x, state, params, spec, reverse=False, save=True)
-    y_only, final_only, nothing = cpu.forward(x, state, params, spec, reverse=False, save=False)
+    y, final, saved = cpu._forward_direction(x, state, params, spec, reverse=False, save=True)
+    y_only, final_only, nothing = cpu._forward_direction(x, state, params, spec, reverse=False, save=False)
     assert nothing == ()
     assert saved[0].shape == (4, 5, len(spec.gates), 33)
     assert torch.equal(y, y_only)
@@ -136,7 +138,7 @@ def test_saturated_gates_stay_right(spec, scale):
 def test_nan_in_one_row_stays_in_that_row(spec):
     x, state, params, _, _ = draw(spec, 4, 7, 3, 17)
     x[1, 2] = float("nan")
-    y, final, _ = cpu.forward(x, state, params, spec, reverse=False, save=False)
+    y, final, _ = cpu._forward_direction(x, state, params, spec, reverse=False, save=False)
     assert y[1:, 2].isnan().all()
     assert final[0][2].isnan().all()
     clean = [row for row in range(7) if row != 2]
@@ -146,9 +148,9 @@ def test_nan_in_one_row_stays_in_that_row(spec):
 def test_only_what_is_needed_comes_back():
     spec = CellSpec()
     x, state, params, d_y, _ = draw(spec, 3, 2, 5, 9)
-    y, _, saved = cpu.forward(x, state, params, spec, reverse=False, save=True)
+    y, _, saved = cpu._forward_direction(x, state, params, spec, reverse=False, save=True)
     needs = [False, True, False, False, True, False, True]
-    d_x, d_state, d_params = cpu.backward(
+    d_x, d_state, d_params = cpu._backward_direction(
         d_y, (None, None), x, state, params, y, saved, spec, reverse=False, needs=needs
     )
     assert [part is not None for part in (d_x, *d_state, *d_params)] == needs
@@ -158,29 +160,29 @@ def test_missing_gradients_count_as_zero():
     spec = CellSpec()
     x, state, params, d_y, d_state = draw(spec, 3, 2, 5, 9)
     zero_state = tuple(torch.zeros_like(d) for d in d_state)
-    y, _, saved = cpu.forward(x, state, params, spec, reverse=True, save=True)
+    y, _, saved = cpu._forward_direction(x, state, params, spec, reverse=True, save=True)
     rest = (x, state, params, y, saved, spec)
-    given = cpu.backward(d_y, zero_state, *rest, reverse=True, needs=[True] * 7)
-    absent = cpu.backward(d_y, (None, None), *rest, reverse=True, needs=[True] * 7)
+    given = cpu._backward_direction(d_y, zero_state, *rest, reverse=True, needs=[True] * 7)
+    absent = cpu._backward_direction(d_y, (None, None), *rest, reverse=True, needs=[True] * 7)
     assert torch.equal(given[0], absent[0])
-    only_state = cpu.backward(None, d_state, *rest, reverse=True, needs=[True] * 7)
-    zero_y = cpu.backward(torch.zeros_like(d_y), d_state, *rest, reverse=True, needs=[True] * 7)
+    only_state = cpu._backward_direction(None, d_state, *rest, reverse=True, needs=[True] * 7)
+    zero_y = cpu._backward_direction(torch.zeros_like(d_y), d_state, *rest, reverse=True, needs=[True] * 7)
     assert torch.equal(only_state[0], zero_y[0])
 
 
 def test_strided_inputs_are_read_as_they_are():
     spec = CellSpec()
     x, state, params, _, _ = draw(spec, 4, 3, 5, 9)
-    y, _, _ = cpu.forward(x, state, params, spec, reverse=False, save=False)
+    y, _, _ = cpu._forward_direction(x, state, params, spec, reverse=False, save=False)
     strided = (x.transpose(0, 1).contiguous().transpose(0, 1), tuple(s.t().contiguous().t() for s in state))
     params_t = tuple(p.t().contiguous().t() if p.ndim == 2 else p for p in params)
-    again, _, _ = cpu.forward(*strided, params_t, spec, reverse=False, save=False)
+    again, _, _ = cpu._forward_direction(*strided, params_t, spec, reverse=False, save=False)
     torch.testing.assert_close(y, again)
 
 
 def test_final_state_shares_no_memory_with_output():
     x, state, params, _, _ = draw(CellSpec(), 2, 3, 4, 5)
-    y, (h_n, _), _ = cpu.forward(x, state, params, CellSpec(), reverse=False, save=False)
+    y, (h_n, _), _ = cpu._forward_direction(x, state, params, CellSpec(), reverse=False, save=False)
     h_n.zero_()
     assert y[-1].abs().sum() > 0
 
@@ -191,11 +193,11 @@ def test_a_forked_child_still_computes():
         "import os, torch; from holdfast.kernels import cpu; from holdfast.spec import CellSpec\n"
         "torch.set_num_threads(2); m = torch.nn.LSTM(64, 96); p = [q.detach() for q in m.parameters()]\n"
         "x = torch.ones(50, 16, 64); s = [torch.zeros(16, 96)] * 2\n"
-        "pre = cpu.forward(x, s, p, CellSpec(), reverse=False, save=False)[0]\n"
+        "pre = cpu._forward_direction(x, s, p, CellSpec(), reverse=False, save=False)[0]\n"
         "child = os.fork()\n"
         "if child == 0:\n"
         "    torch.set_num_threads(1)\n"
-        "    y = cpu.forward(x, s, p, CellSpec(), reverse=False, save=False)[0]\n"
+        "    y = cpu._forward_direction(x, s, p, CellSpec(), reverse=False, save=False)[0]\n"
         "    os._exit(0 if torch.allclose(y, pre) else 3)\n"
         "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0\n"
     )

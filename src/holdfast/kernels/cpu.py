@@ -7,6 +7,7 @@ The products are ours too: the same bits for any number of threads.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from holdfast.errors import BackendError
 from holdfast.kernels import cpu_level, cpu_team
+from holdfast.kernels.call import LayerCall, LayerResult, Needs
 from holdfast.spec import CellSpec
 
 if TYPE_CHECKING:
@@ -45,8 +47,10 @@ def unsupported(request: CallRequest) -> str | None:
         return f"the cpu kernels need float32, bfloat16 or float16, got {request.dtype}"
     if not request.spec.plain or request.spec.projected:
         return f"the cpu kernels run the plain cell only, not '{request.spec.key}'; variants come with a later version"
-    if request.lengths or request.resets:
-        return "lengths and resets inside the cpu kernels come with a later version"
+    if request.lengths or request.resets or request.packed:
+        return "lengths, resets and packed sequences inside the cpu kernels come with a later version"
+    if request.flow:
+        return "gradients of every step from the cpu kernels come with a later version"
     if request.input_size == 0 or request.batch == 0:
         return "the cpu kernels need at least one row and one feature"
     return None
@@ -60,7 +64,62 @@ def _tell_once(reason: str) -> None:
         warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
-def forward(
+def workspace_size(call: LayerCall) -> int:
+    """Return how many elements of `rest` a saving call fills: the GRU's W_hn h + b_hn [D, T, B, H]."""
+    return call.directions * math.prod(call.x.shape[:-1]) * call.hidden_size if call.spec.family == "gru" else 0
+
+
+def forward(call: LayerCall, save: int) -> LayerResult:
+    """Run the layer, one direction after the other."""
+    ways = [
+        _forward_direction(
+            call.x, call.states(direction), call.params(direction), call.spec, reverse=direction == 1, save=save > 0
+        )
+        for direction in range(call.directions)
+    ]
+    y = torch.cat([way[0] for way in ways], dim=-1) if len(ways) > 1 else ways[0][0]
+    states = [_stack(parts) for parts in zip(*(way[1] for way in ways), strict=True)]
+    saved = [_stack(parts) for parts in zip(*(way[2] for way in ways), strict=True)]
+    lstm, none = call.spec.family == "lstm", call.x.new_empty
+    return LayerResult(
+        y,
+        states[0],
+        states[1] if lstm else none(0),
+        saved[0] if save else none(0),
+        saved[1] if save and lstm else none(0),
+        saved[1].flatten() if save and not lstm else none(0),
+    )
+
+
+def backward(call: LayerCall, result: LayerResult, d_y: Tensor, d_h: Tensor, d_c: Tensor, needs: Needs) -> list[Tensor]:
+    """Return the needed gradients, one direction after the other."""
+    size, num_params = call.hidden_size, (len(call.tensors) - call.num_states) // call.directions
+    flags = [needs.tensor(k) for k in range(len(call.tensors))]
+    lstm, ways = call.spec.family == "lstm", []
+    extras = result.cells if lstm else result.rest.chunk(call.directions)
+    for direction in range(call.directions):
+        own, first = slice(direction * size, (direction + 1) * size), call.num_states + direction * num_params
+        extra = extras[direction].view(*result.y.shape[:2], -1) if extras[direction].numel() else result.rest
+        needs_own = [needs.x, *flags[: call.num_states], *flags[first : first + num_params]]
+        ways.append(
+            _backward_direction(
+                d_y[..., own], (d_h[direction], *([d_c[direction]] if lstm else [])), call.x, call.states(direction),
+                call.params(direction), result.y[..., own], (result.gates[direction], extra), call.spec,
+                reverse=direction == 1, needs=needs_own,
+            )
+        )  # fmt: skip
+    d_x = torch.stack([way[0] for way in ways]).sum(0) if len(ways) > 1 and needs.x else ways[0][0]
+    d_states = [
+        _stack(parts) if parts[0] is not None else None for parts in zip(*(way[1] for way in ways), strict=True)
+    ]
+    return needs.pick([d_x, *d_states, *(grad for way in ways for grad in way[2])])
+
+
+def _stack(parts: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(parts)) if len(parts) > 1 else parts[0].unsqueeze(0)
+
+
+def _forward_direction(
     x: Tensor, state: Sequence[Tensor], params: Sequence[Tensor], spec: CellSpec, *, reverse: bool, save: bool
 ) -> tuple[Tensor, Tensors, Tensors]:
     """Run one direction of one layer.
@@ -77,7 +136,9 @@ def forward(
         LSTM, W_hn h + b_hn for the GRU, and empty for the RNN.
     """
     if x.dtype in _HALF:
-        y, state_n, saved = forward(x.float(), _floats(state), _floats(params), spec, reverse=reverse, save=save)
+        y, state_n, saved = _forward_direction(
+            x.float(), _floats(state), _floats(params), spec, reverse=reverse, save=save
+        )
         return y.to(x.dtype), tuple([part.to(x.dtype) for part in state_n]), saved
     module = _module()
     (steps, batch, features), hidden = x.shape, params[1].shape[1]
@@ -98,7 +159,7 @@ def forward(
     return y, state_n, () if gates is None or extra is None else (gates, extra)
 
 
-def backward(
+def _backward_direction(
     d_y: Tensor | None,
     d_state: Optionals,
     x: Tensor,
@@ -122,7 +183,7 @@ def backward(
     if x.dtype in _HALF:
         d_y = None if d_y is None else d_y.float()
         d_state = [None if part is None else part.float() for part in d_state]
-        d_x, d_states, d_weights = backward(
+        d_x, d_states, d_weights = _backward_direction(
             d_y, d_state, x.float(), _floats(state), _floats(params), y.float(), saved, spec,
             reverse=reverse, needs=needs,
         )  # fmt: skip

@@ -8,15 +8,16 @@ from types import ModuleType
 import torch
 
 from holdfast.errors import BackendError
-from holdfast.kernels import cpu, vendor
+from holdfast.kernels import cpu, reference, vendor
 from holdfast.spec import CellSpec
 
-BACKENDS = ("reference", "cpu", "vendor")
+MODULES: dict[str, ModuleType] = {"reference": reference, "cpu": cpu, "vendor": vendor}
+BACKENDS = tuple(MODULES)
 
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """All that a backend may look at to say whether it can run one layer and direction."""
+    """All that a backend may look at to say whether it can run one layer."""
 
     spec: CellSpec
     dtype: torch.dtype
@@ -25,11 +26,14 @@ class CallRequest:
     batch: int
     input_size: int
     hidden_size: int
+    directions: int
     lengths: bool
     resets: bool
+    packed: bool  # which has lengths of its own
     masks: bool  # a training call of a spec with random masks
     trace: bool
     grad: bool
+    flow: bool  # gradients of every step are wanted from the backward pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +68,15 @@ def choose(request: CallRequest, wanted: str) -> Choice:
 
 def unsupported(request: CallRequest, backend: str) -> str | None:
     """Return None when the backend can run the request, else a clause that says why not."""
-    modules: dict[str, ModuleType] = {"cpu": cpu, "vendor": vendor}
-    return modules[backend].unsupported(request) if backend in modules else None
+    return MODULES[backend].unsupported(request)
 
 
 def _order(request: CallRequest) -> tuple[str, ...]:
     """Return the backends from fastest to slowest for this size. Measured by `make bench`; see docs/lab-notes.md."""
     if request.dtype == torch.bfloat16:
         return ("cpu", "reference")  # oneDNN keeps c in bfloat16, where small updates of a large c are lost
-    ragged = request.lengths or request.resets  # oneDNN takes neither, and a compiled packed batch has no known size
+    # oneDNN takes no ragged batch, and a compiled packed one has no known size to decide by.
+    ragged = request.lengths or request.resets or request.packed
     if ragged or torch.compiler.is_exporting():  # nor may an exported program depend on its batch
         return ("cpu", "vendor", "reference")
     if request.spec.family == "lstm" and request.batch * request.hidden_size > VENDOR_FROM:

@@ -1,6 +1,6 @@
 """The vendor backend: torch's own oneDNN kernels on the CPU, forward and backward, for the plain LSTM.
 
-Called through aten's layer operators, not `torch._VF.lstm`: that one breaks a full-graph compile.
+Called through aten's layer operators, once a direction, not `torch._VF.lstm`: that one breaks a full-graph compile.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from holdfast.kernels.call import LayerCall, LayerResult, Needs
 from holdfast.spec import CellSpec
 
 if TYPE_CHECKING:
@@ -31,11 +32,13 @@ def unsupported(request: CallRequest) -> str | None:
         return "oneDNN has the plain LSTM only"
     if request.dtype not in (torch.float32, torch.bfloat16):
         return f"oneDNN's LSTM takes float32 or bfloat16, not {str(request.dtype).removeprefix('torch.')}"
+    if request.packed:
+        return "oneDNN's LSTM takes no packed sequences"
     if request.lengths or request.resets:
         return "oneDNN's LSTM takes neither lengths nor resets"
     if request.input_size == 0 or request.batch == 0:
         return "oneDNN needs at least one row and one feature"
-    if request.trace:
+    if request.trace or request.flow:
         return "oneDNN does not give its gates"
     if not _AVAILABLE:
         return "this PyTorch was built without oneDNN"
@@ -44,43 +47,58 @@ def unsupported(request: CallRequest) -> str | None:
     return None
 
 
-def forward(
-    x: Tensor, state: tuple[Tensor, ...], params: tuple[Tensor, ...], spec: CellSpec, *, reverse: bool, save: bool
-) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Run the sequence; the third value is oneDNN's workspace, kept for `backward` when `save`."""
-    weights = _four(params, spec)
+def forward(call: LayerCall, save: int) -> LayerResult:
+    """Run the layer; the result's gates and cells are oneDNN's workspaces, one a direction, when `save`."""
+    parts = [_forward_direction(call, direction, bool(save)) for direction in range(call.directions)]
+    none = call.x.new_empty(0)
+    if len(parts) == 1:
+        y, h, c, workspace = parts[0]
+        return LayerResult(y, h.unsqueeze(0), c.unsqueeze(0), workspace, none, none.clone())
+    y = torch.cat([part[0] for part in parts], dim=-1)
+    h, c = (torch.stack([part[k] for part in parts]) for k in (1, 2))
+    return LayerResult(y, h, c, parts[0][3], parts[1][3], none)
+
+
+def backward(call: LayerCall, result: LayerResult, d_y: Tensor, d_h: Tensor, d_c: Tensor, needs: Needs) -> list[Tensor]:
+    """Return the needed gradients; oneDNN computes all of them at once."""
+    grads = [
+        _backward_direction(call, direction, result, d_y, (d_h[direction], d_c[direction]))
+        for direction in range(call.directions)
+    ]
+    if len(grads) == 1:
+        d_x, d_h0, d_c0, *d_params = grads[0]
+        return needs.pick((d_x, d_h0.unsqueeze(0), d_c0.unsqueeze(0), *d_params))
+    d_x, d_h0, d_c0 = (torch.stack([grad[k] for grad in grads]) for k in range(3))
+    return needs.pick((d_x.sum(0), d_h0, d_c0, *grads[0][3:], *grads[1][3:]))
+
+
+def _forward_direction(call: LayerCall, direction: int, save: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return y [T, B, H], h and c [B, H], and the workspace, of no elements unless `save`."""
+    weights, (h0, c0) = _four(call.params(direction), call.spec), call.states(direction)
     with torch.set_grad_enabled(save):  # aten picks the training primitive by grad mode alone
         y, h, c, workspace = torch.ops.aten.mkldnn_rnn_layer(
-            x.contiguous(), *weights, state[0].contiguous(), state[1].contiguous(),
-            reverse, [], _LSTM_MODE, state[0].shape[-1], 1, spec.bias, False, False, save,
+            call.x.contiguous(), *weights, h0.contiguous(), c0.contiguous(),
+            direction == 1, [], _LSTM_MODE, call.hidden_size, 1, call.spec.bias, False, False, save,
         )  # fmt: skip
-    return y.detach(), (h.detach(), c.detach()), (workspace.detach(),) if save else ()
+    return y.detach(), h.detach(), c.detach(), workspace.detach() if save else call.x.new_empty(0)
 
 
-def backward(
-    d_y: Tensor,
-    d_state: tuple[Tensor, ...],
-    x: Tensor,
-    state: tuple[Tensor, ...],
-    params: tuple[Tensor, ...],
-    outputs: tuple[Tensor, tuple[Tensor, ...]],
-    saved: tuple[Tensor, ...],
-    spec: CellSpec,
-    *,
-    reverse: bool,
-    needs: tuple[bool, ...],
-) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Return the gradients of x, of each state and of each parameter; oneDNN computes all of them at once."""
-    y, (h_n, c_n) = outputs
-    weight_ih, weight_hh, bias_ih, bias_hh = _four(params, spec)
+def _backward_direction(
+    call: LayerCall, direction: int, result: LayerResult, d_y: Tensor, d_state: tuple[Tensor, Tensor]
+) -> tuple[Tensor, ...]:
+    """Return the gradients of x, h0, c0 and the parameters of one direction."""
+    params, size, (h0, c0) = call.params(direction), call.hidden_size, call.states(direction)
+    own = slice(direction * size, (direction + 1) * size)
     d_x, d_ih, d_hh, d_b, d_b2, d_h, d_c = torch.ops.aten.mkldnn_rnn_layer_backward(
-        x.contiguous(), weight_ih, weight_hh, bias_ih, bias_hh, state[0].contiguous(), state[1].contiguous(),
-        y, h_n, c_n, d_y.contiguous(), d_state[0].contiguous(), d_state[1].contiguous(),
-        reverse, _LSTM_MODE, state[0].shape[-1], 1, spec.bias, True, False, [], False, saved[0],
+        call.x.contiguous(), *_four(params, call.spec), h0.contiguous(), c0.contiguous(),
+        result.y[..., own].contiguous(), result.h[direction].contiguous(), result.c[direction].contiguous(),
+        d_y[..., own].contiguous(), d_state[0].contiguous(), d_state[1].contiguous(),
+        direction == 1, _LSTM_MODE, size, 1, call.spec.bias, True, False, [], False,
+        (result.gates, result.cells)[direction],
     )  # fmt: skip
-    biases = (d_b, d_b2) if spec.bias else ()
-    grads = tuple(grad.to(param.dtype) for grad, param in zip((d_ih, d_hh, *biases), params, strict=True))
-    return d_x, (d_h, d_c), grads
+    biases = (d_b, d_b2) if call.spec.bias else ()
+    grads = [grad.to(param.dtype) for grad, param in zip((d_ih, d_hh, *biases), params, strict=True)]
+    return d_x, d_h, d_c, *grads
 
 
 def _four(params: tuple[Tensor, ...], spec: CellSpec) -> tuple[Tensor, ...]:

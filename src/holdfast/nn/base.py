@@ -120,6 +120,11 @@ class AbstractRecurrent(nn.Module):
             return params
         return (params[0], drop_weight(params[1], self.weight_drop, seed, place), *params[2:])
 
+    def layer_weights(self, layer: int, seed: Tensor | None) -> tuple[Tensor, ...]:
+        """Return the weights of one layer's directions, one after the other, as a call computes with them."""
+        weights = self.call_weights(Place(layer, 0), seed)
+        return (*weights, *self.call_weights(Place(layer, 1), seed)) if self.bidirectional else weights
+
     def reset_parameters(self) -> None:
         """Draw all parameters anew, by the scheme given as `init`."""
         for place in self.places():
@@ -156,24 +161,32 @@ class AbstractRecurrent(nn.Module):
             ShapeError, DtypeError: an argument does not fit; the message says what was expected.
             BackendError: the backend given to the constructor cannot run this call.
         """
-        dense, lengths, resets, form = open_sequence(self, x, lengths, resets)
-        given = open_state(self, hx, dense, form)
-        y, states = run_stack(self, dense, given, lengths, resets)
-        return close_sequence(self, y, form), close_state(self, states, form)
+        given = open_sequence(self, x, lengths, resets)
+        y, states = run_stack(self, given, open_state(self, hx, given))
+        return close_sequence(self, y, given), close_state(states, given)
 
-    def trace(self, x: Tensor | PackedSequence, hx: Any = None, *, attach: bool = False, **call: Any) -> Trace:
+    def trace(
+        self,
+        x: Tensor | PackedSequence,
+        hx: Any = None,
+        *,
+        attach: bool = False,
+        gradients: bool = False,
+        **call: Any,
+    ) -> Trace:
         """Run the stack and return every gate and state of every step.
 
         Args:
             x, hx, **call: As for a call, lengths and resets included.
             attach: Keep the graph, so that gradients flow through the gates. Runs on `reference`.
+            gradients: Also keep, from a later backward pass, the gradient of every state, as `.d_h` and `.d_c`.
 
         Returns:
             A trace whose `["", layer, "forward"]` has the gates as [T, B, H], with `.output` and `.state` of the call.
         """
         from holdfast.nn.trace import record
 
-        with record(self, attach=attach) as trace:
+        with record(self, attach=attach, gradients=gradients) as trace:
             trace.output, trace.state = self(x, hx, **call)
         return trace
 

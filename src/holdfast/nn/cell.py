@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.errors import DtypeError, ShapeError
+from holdfast.kernels.call import LayerCall, LayerResult
 from holdfast.kernels.dispatch import CallRequest, choose
 from holdfast.kernels.ops import run_layer
 from holdfast.nn.init import Init, check_init, draw_parameters
 from holdfast.nn.inputs import autocasting
-from holdfast.reference.sequence import Place
 from holdfast.spec import CellSpec, parameter_table
 
 
@@ -73,7 +73,7 @@ class AbstractCell(nn.Module):
             raise ShapeError(f"{self.name}: Expected input to be 1D or 2D, got {x.dim()}D instead")
         if x.shape[-1] != self.input_size:
             raise ShapeError(f"{self.name} expects {self.input_size} features on the last axis, got {x.shape[-1]}.")
-        rows = x if x.dim() == 2 else x.unsqueeze(0)
+        rows = x.unsqueeze(0) if x.dim() == 2 else x[None, None]
         device_type = x.device.type
         autocast = autocasting(x.device)
         params = self._params()
@@ -82,30 +82,33 @@ class AbstractCell(nn.Module):
             rows, params = rows.to(dtype), tuple([param.to(dtype) for param in params])
         elif x.dtype != params[0].dtype:
             raise DtypeError(f"{self.name} input dtype ({x.dtype}) does not match weight dtype ({params[0].dtype}).")
-        state = self._open_state(hx, rows, params, x.dim() == 1)
+        states = self._open_state(hx, rows, params, x.dim() == 1)
         with torch.autocast(device_type, enabled=False) if autocast else nullcontext():
-            states = self._step(rows.unsqueeze(0), state, params)
-        states = states if x.dim() == 2 else tuple([state.squeeze(0) for state in states])
-        return states if len(states) == 2 else states[0]
+            result = self._step(rows, states, params)
+        shape = (*x.shape[:-1], self.hidden_size)
+        h = result.h.reshape(shape)
+        return (h, result.c.reshape(shape)) if len(states) == 2 else h
 
     def _open_state(self, hx: Any, x: Tensor, params: tuple[Tensor, ...], unbatched: bool) -> tuple[Tensor, ...]:
-        names = self.spec.states
+        """Return the states as [1, B, H] each; x is [1, B, I]."""
+        names, rows = self.spec.states, x.shape[1]
         if hx is None:
             if self.spec.initial_state == "learned":
-                return tuple([start.expand(x.shape[0], -1) for start in params[len(params) - len(names) :]])
-            return tuple([x.new_zeros(x.shape[0], self.hidden_size) for _ in names])
+                return tuple([start.expand(1, rows, -1) for start in params[len(params) - len(names) :]])
+            return tuple([x.new_zeros(1, rows, self.hidden_size) for _ in names])
         states = (hx,) if isinstance(hx, Tensor) else tuple(hx)
         if len(states) != len(names):
             raise ShapeError(f"{self.name} expects {len(names)} state tensors, got {len(states)}.")
-        states = tuple([state.unsqueeze(0) if unbatched else state for state in states])
+        states = tuple([state[None, None] if unbatched else state.unsqueeze(0) for state in states])
         for name, state in zip(names, states, strict=True):
-            if tuple(state.shape) != (x.shape[0], self.hidden_size):
+            if tuple(state.shape) != (1, rows, self.hidden_size):
                 raise ShapeError(
-                    f"{self.name}: {name} must have shape ({x.shape[0]}, {self.hidden_size}), got {tuple(state.shape)}"
+                    f"{self.name}: {name} must have shape ({rows}, {self.hidden_size}), got {tuple(state.shape[1:])}"
                 )
         return tuple([state.to(x.dtype) for state in states])
 
-    def _step(self, x: Tensor, state: tuple[Tensor, ...], params: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _step(self, x: Tensor, states: tuple[Tensor, ...], params: tuple[Tensor, ...]) -> LayerResult:
+        call = LayerCall(self.spec, x, None, None, None, None, 0, 1, (*states, *params))
         request = CallRequest(
             spec=self.spec,
             dtype=x.dtype,
@@ -114,17 +117,17 @@ class AbstractCell(nn.Module):
             batch=x.shape[1],
             input_size=self.input_size,
             hidden_size=self.hidden_size,
+            directions=1,
             lengths=False,
             resets=False,
+            packed=False,
             masks=False,
             trace=False,
-            grad=torch.is_grad_enabled() and (x.requires_grad or any([tensor.requires_grad for tensor in params])),
+            grad=torch.is_grad_enabled()
+            and (x.requires_grad or any([tensor.requires_grad for tensor in call.tensors])),
+            flow=False,
         )
-        backend = choose(request, self.backend).backend
-        return run_layer(
-            x, state, params, self.spec, key=self.spec_key, lengths=None, resets=None, seed=None,
-            place=Place(), backend=backend,
-        ).state  # fmt: skip
+        return run_layer(call, key=self.spec_key, backend=choose(request, self.backend).backend, grad=request.grad)
 
     def extra_repr(self) -> str:
         flags = [f"{key}={value!r}" for key, value in self.spec.to_dict().items() if key != "family"]

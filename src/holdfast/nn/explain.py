@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from holdfast.kernels.call import LayerCall, LayerResult
 from holdfast.kernels.dispatch import CallRequest, Choice
 from holdfast.nn.base import AbstractRecurrent
-from holdfast.nn.trace import DIRECTIONS
-from holdfast.reference.sequence import Place, SequenceResult
+from holdfast.nn.trace import FlowSink
 
 
 class _ChoiceRecorder:
@@ -19,15 +19,10 @@ class _ChoiceRecorder:
         self.name, self.lines = name, lines
 
     def note(
-        self,
-        place: Place,
-        request: CallRequest,
-        choice: Choice,
-        result: SequenceResult,
-        state: tuple[Tensor, ...],
-        lengths: Tensor | None,
+        self, call: LayerCall, request: CallRequest, choice: Choice, result: LayerResult, sink: FlowSink | None
     ) -> None:
-        where = f"{self.name or request.spec.family.upper()} layer {place.layer} {DIRECTIONS[place.direction]}"
+        direction = "forward" if call.directions == 1 else "both"
+        where = f"{self.name or request.spec.family.upper()} layer {call.layer} {direction}"
         size = f"T={request.time} B={request.batch} I={request.input_size} H={request.hidden_size}"
         self.lines.append(f"{where} ({request.spec.key}, {size}): {choice.backend}")
         self.lines += [f"    not {backend}: {reason}" for backend, reason in choice.refused]

@@ -1,9 +1,8 @@
-"""What a recurrent layer is given, in any of torch's forms, brought to one: [T, B, I], states, lengths, resets."""
+"""What a recurrent layer is given, in any of torch's forms, brought to two: dense [T, B, I], and packed data [N, I]."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,18 +14,27 @@ if TYPE_CHECKING:
     from holdfast.nn.base import AbstractRecurrent
 
 
-@dataclass(frozen=True)
-class Form:
-    """How the caller gave the sequence, so that the answer goes back the same way."""
+class GivenBatch(NamedTuple):
+    """A batch of sequences as the kernels take it, and the form it came in, so that the answer goes back the same way.
 
+    x is [T, B, I], or the data [N, I] of a PackedSequence, whose lengths [B] stand in the order of the data and whose
+    rows [B] name the caller's row of each.
+    """
+
+    x: Tensor
+    lengths: Tensor | None
+    resets: Tensor | None
+    rows: Tensor | None
+    steps: int
+    batch: int
     unbatched: bool = False
     packed: PackedSequence | None = None
 
 
 def open_sequence(
     layer: AbstractRecurrent, x: Tensor | PackedSequence, lengths: Tensor | None, resets: Tensor | None
-) -> tuple[Tensor, Tensor | None, Tensor | None, Form]:
-    """Return x [T, B, I], lengths [B], resets [T, B] and the form they came in.
+) -> GivenBatch:
+    """Return what the caller gave, checked.
 
     Raises:
         ShapeError: an axis is missing or of the wrong size, the sequence has no steps, or a length is out of range.
@@ -41,8 +49,7 @@ def open_sequence(
                 "Unpack it with pad_packed_sequence and pass the padded tensor."
             )
         _check_features(layer, x.data, x.data.dim() == 2)
-        padded, lengths = unpack(x)
-        return padded, lengths, None, Form(packed=x)
+        return _open_packed(x)
     if x.dim() not in (2, 3):
         raise ShapeError(f"{layer.name}: Expected input to be 2D or 3D, got {x.dim()}D instead")
     _check_features(layer, x, True)
@@ -53,7 +60,8 @@ def open_sequence(
         x = x.transpose(0, 1)
     if x.shape[0] == 0:
         raise ShapeError("Expected sequence length to be larger than 0 in RNN")
-    return x, _check_lengths(lengths, x), _check_resets(layer, resets, x, unbatched), Form(unbatched)
+    lengths, resets = _check_lengths(lengths, x), _check_resets(layer, resets, x, unbatched)
+    return GivenBatch(x, lengths, resets, None, x.shape[0], x.shape[1], unbatched)
 
 
 def autocasting(device: torch.device) -> bool:
@@ -61,54 +69,28 @@ def autocasting(device: torch.device) -> bool:
     return device.type != "meta" and torch.is_autocast_enabled(device.type)
 
 
-def close_sequence(layer: AbstractRecurrent, y: Tensor, form: Form) -> Tensor | PackedSequence:
-    """Return the output [T, B, D*H] in the caller's form."""
-    if form.packed is not None:
-        return repack(y, form.packed)
-    if form.unbatched:
+def close_sequence(layer: AbstractRecurrent, y: Tensor, given: GivenBatch) -> Tensor | PackedSequence:
+    """Return the output, [T, B, D*H] or packed [N, D*H], in the caller's form."""
+    packed = given.packed
+    if packed is not None:
+        return PackedSequence(y, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+    if given.unbatched:
         return y.squeeze(1)
     return y.transpose(0, 1) if layer.batch_first else y
 
 
-def unpack(packed: PackedSequence) -> tuple[Tensor, Tensor]:
-    """Return a packed sequence as zero-padded [T, B, I] and lengths [B], rows in the caller's order.
-
-    All shapes follow from those of the packed tensors where they can, so that a compiled graph needs no break.
-    """
-    data, batch_sizes, steps, row_of = _layout(packed)
-    offsets = (batch_sizes.cumsum(0) - batch_sizes)[:, None]
-    active = row_of[None, :] < batch_sizes[:, None]
-    index = (offsets + row_of[None, :]).clamp(max=data.shape[0] - 1)
-    gathered = data.index_select(0, index.flatten()).unflatten(0, (steps, row_of.shape[0]))
-    return torch.where(active.unsqueeze(-1), gathered, gathered.new_zeros(())), active.sum(0)
-
-
-def repack(y: Tensor, packed: PackedSequence) -> PackedSequence:
-    """Return padded [T, B, F], rows in the caller's order, in the layout of `packed`."""
-    data, batch_sizes, _, row_of = _layout(packed)
-    ends = batch_sizes.cumsum(0)
-    flat = torch.arange(data.shape[0], device=data.device)
-    t = torch.searchsorted(ends, flat, right=True)
-    sorted_row = flat - (ends - batch_sizes).index_select(0, t)
-    row = sorted_row if packed.sorted_indices is None else packed.sorted_indices.index_select(0, sorted_row)
-    index = t * row_of.shape[0] + row
-    return PackedSequence(
-        y.flatten(0, 1).index_select(0, index), packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices
-    )
-
-
-def _layout(packed: PackedSequence) -> tuple[Tensor, Tensor, int, Tensor]:
-    """Return data, batch sizes on its device, number of steps, and each caller's row's place in the sorted batch."""
-    data, device = packed.data, packed.data.device
-    if packed.unsorted_indices is not None:
-        row_of = packed.unsorted_indices
-    else:
-        row_of = torch.arange(int(packed.batch_sizes[0]), device=device)
-    return data, packed.batch_sizes.to(device), packed.batch_sizes.shape[0], row_of
+def _open_packed(packed: PackedSequence) -> GivenBatch:
+    """Read lengths and rows off a packed sequence; shapes follow from its tensors' where they can, for compilers."""
+    sizes, rows = packed.batch_sizes, packed.sorted_indices
+    batch = int(sizes[0]) if rows is None else rows.shape[0]
+    # Row b has as many steps as there are batch sizes above b, and these descend.
+    lengths = torch.searchsorted(-sizes, -torch.arange(batch, device=sizes.device))
+    data = packed.data
+    return GivenBatch(data, lengths.to(data.device), None, rows, sizes.shape[0], batch, packed=packed)
 
 
 def open_state(
-    layer: AbstractRecurrent, hx: Tensor | tuple[Tensor, ...] | None, x: Tensor, form: Form
+    layer: AbstractRecurrent, hx: Tensor | tuple[Tensor, ...] | None, given: GivenBatch
 ) -> tuple[Tensor, ...] | None:
     """Return the given states as [L*D, B, size] each, or None where the caller gave none.
 
@@ -123,19 +105,19 @@ def open_state(
         want = "a tuple (h_0, c_0)" if len(expected) == 2 else "one tensor h_0"
         raise ShapeError(f"{layer.name} expects hx to be {want}, got {type(hx).__name__} of {len(states)}.")
     sizes = (layer.proj_size or layer.hidden_size, layer.hidden_size)
-    count = layer.num_layers * layer.num_directions
+    count, dtype = layer.num_layers * layer.num_directions, layer.dtype
     for name, state, size in zip(expected, states, sizes, strict=False):
-        shape = (count, size) if form.unbatched else (count, x.shape[1], size)
+        shape = (count, size) if given.unbatched else (count, given.batch, size)
         if tuple(state.shape) != shape:
             raise ShapeError(f"Expected hidden state {name}_0 of size {shape}, got {tuple(state.shape)}")
-        if state.dtype != layer.dtype and not autocasting(x.device):
-            raise DtypeError(f"hidden state {name}_0 has dtype {state.dtype}, the weights have {layer.dtype}.")
-    return tuple(state.unsqueeze(1) for state in states) if form.unbatched else states
+        if state.dtype != dtype and not autocasting(given.x.device):
+            raise DtypeError(f"hidden state {name}_0 has dtype {state.dtype}, the weights have {dtype}.")
+    return tuple([state.unsqueeze(1) for state in states]) if given.unbatched else states
 
 
-def close_state(layer: AbstractRecurrent, states: tuple[Tensor, ...], form: Form):
+def close_state(states: tuple[Tensor, ...], given: GivenBatch):
     """Return the final states as torch does: (h_n, c_n) for the LSTM, h_n alone for the others."""
-    states = tuple(state.squeeze(1) for state in states) if form.unbatched else states
+    states = tuple([state.squeeze(1) for state in states]) if given.unbatched else states
     return states if len(states) == 2 else states[0]
 
 

@@ -1,4 +1,4 @@
-"""A stack of layers and directions, run in order: the choice of backend, dropout between layers, autocast, traces."""
+"""A stack of layers, run in order: the choice of backend, dropout between layers, autocast, traces."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from torch import Tensor
 from torch.nn.functional import dropout
 
 from holdfast.errors import BackendError
+from holdfast.kernels.call import LayerCall, LayerResult
 from holdfast.kernels.dispatch import CallRequest, choose
 from holdfast.kernels.ops import run_layer
-from holdfast.nn.inputs import autocasting
+from holdfast.nn.inputs import GivenBatch, autocasting
 from holdfast.reference.masks import draw_seed
-from holdfast.reference.sequence import Place, SequenceResult
 
 if TYPE_CHECKING:
     from holdfast.nn.base import AbstractRecurrent
 
+States = tuple[Tensor, ...]
+
 _AUTOCAST_FROM = (torch.float32, torch.float16, torch.bfloat16)
 
 
-def run_stack(
-    layer: AbstractRecurrent,
-    x: Tensor,
-    given: tuple[Tensor, ...] | None,
-    lengths: Tensor | None,
-    resets: Tensor | None,
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Run all layers and directions over x [T, B, I].
+def run_stack(layer: AbstractRecurrent, given: GivenBatch, hx: States | None) -> tuple[Tensor, States]:
+    """Run all layers over a batch.
+
+    Args:
+        hx: The initial states, each [L*D, B, size]; None means zero, or what was learned.
 
     Returns:
-        The last layer's output [T, B, D*H or D*P] and the final states, each [L*D, B, size].
+        The last layer's output, [T, B, D*P] or packed [N, D*P], and the final states, each [L*D, B, size].
 
     Raises:
         BackendError: the forced backend cannot run this call, or torch.onnx.export is tracing it.
@@ -41,91 +40,83 @@ def run_stack(
             f"ONNX has no operator for Holdfast's {layer.name}. Plain cells export as torch.nn's: call "
             "holdfast.revert(model) before torch.onnx.export and holdfast.convert(model) after it."
         )
-    device_type = x.device.type
+    x = given.x
     if autocasting(x.device) and x.dtype in _AUTOCAST_FROM:
-        dtype = torch.get_autocast_dtype(device_type)
-        with torch.autocast(device_type, enabled=False):
-            return _run(layer, x, given, lengths, resets, dtype)
-    return _run(layer, x, given, lengths, resets, x.dtype)
+        dtype = torch.get_autocast_dtype(x.device.type)
+        with torch.autocast(x.device.type, enabled=False):
+            return _run(layer, given, hx, dtype)
+    return _run(layer, given, hx, x.dtype)
 
 
-def _run(
-    layer: AbstractRecurrent,
-    x: Tensor,
-    given: tuple[Tensor, ...] | None,
-    lengths: Tensor | None,
-    resets: Tensor | None,
-    dtype: torch.dtype,
-) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _run(layer: AbstractRecurrent, given: GivenBatch, hx: States | None, dtype: torch.dtype) -> tuple[Tensor, States]:
     random = layer.training and (layer.spec.needs_masks or layer.weight_drop > 0)
     seed = draw_seed() if random else None
-    x = x.to(dtype)
-    finals: list[tuple[Tensor, ...]] = []
+    x = _cast(given.x, dtype)
+    finals: list[States] = []
     for number in range(layer.num_layers):
-        outputs = []
-        for direction in range(layer.num_directions):
-            place = Place(number, direction)
-            params = tuple([weight.to(dtype) for weight in layer.call_weights(place, seed)])
-            state = _first_state(layer, given, place, x, params)
-            result = _run_place(layer, x, state, params, (lengths, resets, seed), place)
-            outputs.append(result.output)
-            finals.append(result.state)
-        x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
-        if layer.dropout and layer.training and number < layer.num_layers - 1:
+        if number and layer.dropout and layer.training:
             x = dropout(x, layer.dropout)
-    return x, tuple([torch.stack([final[k] for final in finals]) for k in range(len(layer.spec.states))])
+        params = [_cast(weight, dtype) for weight in layer.layer_weights(number, seed)]
+        states = _first_states(layer, number, hx, given.batch, x, params)
+        call = LayerCall(
+            layer.spec, x, given.lengths, given.resets, given.rows, seed, number, layer.num_directions,
+            [*states, *params],
+        )  # fmt: skip
+        x, h, c, *_ = _run_layer(layer, call, given)
+        finals.append((h, c) if len(states) == 2 else (h,))
+    if len(finals) == 1:
+        return x, finals[0]
+    return x, tuple([torch.cat(parts) for parts in zip(*finals, strict=True)])
 
 
-def _run_place(
-    layer: AbstractRecurrent,
-    x: Tensor,
-    state: tuple[Tensor, ...],
-    params: tuple[Tensor, ...],
-    extras: tuple[Tensor | None, Tensor | None, Tensor | None],
-    place: Place,
-) -> SequenceResult:
-    lengths, resets, seed = extras
+def _run_layer(layer: AbstractRecurrent, call: LayerCall, given: GivenBatch) -> LayerResult:
     recorder = layer._recorder
     tracing = recorder is not None and recorder.wants_gates
     attach = tracing and recorder is not None and recorder.attach
+    sink = recorder.flow_sink() if tracing and recorder is not None else None
+    x = call.x
     request = CallRequest(
-        spec=layer.spec,
+        spec=call.spec,
         dtype=x.dtype,
         device=x.device,
-        time=x.shape[0],
-        batch=x.shape[1],
-        input_size=x.shape[2],
+        time=given.steps,
+        batch=given.batch,
+        input_size=x.shape[-1],
         hidden_size=layer.hidden_size,
-        lengths=lengths is not None,
-        resets=resets is not None,
-        masks=seed is not None and layer.spec.needs_masks,
+        directions=call.directions,
+        lengths=given.lengths is not None and given.packed is None,
+        resets=given.resets is not None,
+        packed=given.packed is not None,
+        masks=call.seed is not None and call.spec.needs_masks,
         trace=tracing,
-        grad=torch.is_grad_enabled() and (x.requires_grad or any([tensor.requires_grad for tensor in params])),
+        grad=torch.is_grad_enabled() and (x.requires_grad or any([tensor.requires_grad for tensor in call.tensors])),
+        flow=sink is not None,
     )
     choice = choose(request, "reference" if attach else layer.backend)
     result = run_layer(
-        x, state, params, layer.spec, key=layer.spec_key, lengths=lengths, resets=resets, seed=seed,
-        place=place, backend=choice.backend, trace=tracing, attach=attach,
-    )  # fmt: skip
+        call, key=layer.spec_key, backend=choice.backend, grad=request.grad, trace=tracing, attach=attach, sink=sink
+    )
     if recorder is not None:
-        recorder.note(place, request, choice, result, state, lengths)
+        recorder.note(call, request, choice, result, sink)
     return result
 
 
-def _first_state(
-    layer: AbstractRecurrent,
-    given: tuple[Tensor, ...] | None,
-    place: Place,
-    x: Tensor,
-    params: tuple[Tensor, ...],
-) -> tuple[Tensor, ...]:
-    """Return the states before the first step, [B, size] each, in the dtype of x."""
-    states = layer.spec.states
-    if given is not None:
-        index = place.layer * layer.num_directions + place.direction
-        return tuple([state[index].to(x.dtype) for state in given])
-    rows = x.shape[1]
-    if layer.spec.initial_state == "learned":  # the last rows of the parameter table
-        return tuple([start.expand(rows, -1) for start in params[len(params) - len(states) :]])
+def _first_states(
+    layer: AbstractRecurrent, number: int, hx: States | None, batch: int, x: Tensor, params: list[Tensor]
+) -> States:
+    """Return the states before the first step, [D, B, size] each, in the dtype of x."""
+    count, num_states = layer.num_directions, len(layer.spec.states)
+    if hx is not None:
+        if layer.num_layers > 1:
+            hx = tuple([state[number * count : (number + 1) * count] for state in hx])
+        return tuple([_cast(state, x.dtype) for state in hx])
+    if layer.spec.initial_state == "learned":  # the last rows of each direction's parameter table
+        ends = [(way + 1) * len(params) // count - num_states for way in range(count)]
+        starts = [torch.stack([params[end + k] for end in ends]) for k in range(num_states)]
+        return tuple([start.unsqueeze(1).expand(-1, batch, -1) for start in starts])
     sizes = (layer.proj_size or layer.hidden_size, layer.hidden_size)
-    return tuple([x.new_zeros(rows, size) for size, _ in zip(sizes, states, strict=False)])
+    return tuple([x.new_zeros(count, batch, size) for size in sizes[:num_states]])
+
+
+def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor if tensor.dtype == dtype else tensor.to(dtype)

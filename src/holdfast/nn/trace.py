@@ -7,17 +7,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from holdfast.errors import HoldfastError
+from holdfast.kernels.call import LayerCall, LayerResult
 from holdfast.kernels.dispatch import CallRequest, Choice
 from holdfast.nn.base import AbstractRecurrent
-from holdfast.reference.sequence import Place, SequenceResult
+from holdfast.reference.packing import callers_order, unpack
 from holdfast.spec import GATES
 
 DIRECTIONS = ("forward", "backward")
 
 Key = tuple[str, int, str]
+Packing = tuple[Tensor, "Tensor | None"]  # lengths and rows, as unpack takes them
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,10 @@ class LayerTrace:
     An LSTM has `i f g o c h`, a GRU `r z n h`, an RNN `h`; h is what the layer gave out ([T, B, P] when projected).
     A tied f is 1 - i, an absent one 1. `lengths` [B] is None when every row ran to the end; `h0`, `c0` [B, ...] are the
     states before the first step read. The rows of a packed sequence stand in the caller's order.
+
+    With gradients=True, and once a backward pass has run, `d_h` [T, B, H or P] and the LSTM's `d_c` [T, B, H] are the
+    total derivatives of the loss by each state, through the future too; a later backward pass replaces them. With
+    zoneout, d_c is by the c that h(t) reads, before the old value may be kept.
     """
 
     values: dict[str, Tensor]
@@ -34,11 +41,18 @@ class LayerTrace:
     h0: Tensor
     c0: Tensor | None
     backend: str
+    gradients: dict[str, Tensor] | None = None
 
     def __getattr__(self, name: str) -> Tensor:
-        values = self.__dict__.get("values", {})
+        values, gradients = self.__dict__.get("values", {}), self.__dict__.get("gradients")
         if name in values:
             return values[name]
+        if name == "d_h" or (name == "d_c" and "c" in values):
+            if gradients is None:
+                raise AttributeError(f"{name!r} is kept only when asked for: record(model, gradients=True)")
+            if name not in gradients:
+                raise AttributeError(f"{name!r} is there after a backward pass through this layer; none has run yet")
+            return gradients[name]
         raise AttributeError(f"this trace has {', '.join(values)}, not {name!r}")
 
 
@@ -82,38 +96,77 @@ class Trace:
         return self._calls[name]
 
 
+class FlowSink:
+    """What the backward pass of one call hands the gradients of every step to; they end up in the call's traces."""
+
+    def __init__(self):
+        self.traces: list[LayerTrace] = []  # one a direction
+        self.packing: Packing | None = None
+
+    def __call__(self, gradients: list[Tensor]) -> None:
+        for direction, trace in enumerate(self.traces):
+            for name, gradient in zip(("d_h", "d_c"), gradients, strict=False):
+                if trace.gradients is not None:
+                    trace.gradients[name] = _dense(gradient[direction], self.packing)
+
+
 class Recorder:
     """Sits on a layer while a trace runs and keeps what each layer and direction computed."""
 
     wants_gates = True
 
-    def __init__(self, trace: Trace, name: str, attach: bool):
-        self.trace, self.name, self.attach = trace, name, attach
+    def __init__(self, trace: Trace, name: str, attach: bool, gradients: bool):
+        self.trace, self.name, self.attach, self.gradients = trace, name, attach, gradients
+
+    def flow_sink(self) -> FlowSink | None:
+        """Return what one call's backward pass is to fill, or None where no gradients are recorded.
+
+        Raises:
+            HoldfastError: inside torch.compile, whose backward pass hands nothing out.
+        """
+        if self.gradients and torch.compiler.is_compiling():
+            raise HoldfastError("record(gradients=True) cannot look into torch.compile: call the model uncompiled.")
+        return FlowSink() if self.gradients else None
 
     def note(
-        self,
-        place: Place,
-        request: CallRequest,
-        choice: Choice,
-        result: SequenceResult,
-        state: tuple[Tensor, ...],
-        lengths: Tensor | None,
+        self, call: LayerCall, request: CallRequest, choice: Choice, result: LayerResult, sink: FlowSink | None
     ) -> None:
         calls = self.trace._calls.setdefault(self.name, [])
-        if place == Place(0, 0):
+        if call.layer == 0:
             calls.append({})
-        kept = [tensor if self.attach else tensor.detach() for tensor in (result.gates, result.output, *state)]
-        gates, h, h0, *rest = kept
-        values = dict(zip(GATES[request.spec.family], gates.unbind(2), strict=True))
-        if result.cells is not None and rest:
-            values["c"] = result.cells if self.attach else result.cells.detach()
-        values["h"] = h
-        c0 = rest[0] if rest else None
-        calls[-1][place.layer, DIRECTIONS[place.direction]] = LayerTrace(values, lengths, h0, c0, choice.backend)
+        packing = (call.lengths, call.rows) if call.packed and call.lengths is not None else None
+        traces = [self._trace_of(call, choice, result, direction, packing) for direction in range(call.directions)]
+        for direction, traced in enumerate(traces):
+            calls[-1][call.layer, DIRECTIONS[direction]] = traced
+        if sink is not None:
+            sink.traces, sink.packing = traces, packing
+
+    def _trace_of(
+        self, call: LayerCall, choice: Choice, result: LayerResult, direction: int, packing: Packing | None
+    ) -> LayerTrace:
+        size = call.out_size
+        own = result.y[..., direction * size : (direction + 1) * size]
+        gates = _dense(self._kept(result.gates[direction]), packing)
+        values = dict(zip(GATES[call.spec.family], gates.unbind(2), strict=True))
+        if call.num_states == 2:
+            values["c"] = _dense(self._kept(result.cells[direction]), packing)
+        values["h"] = _dense(self._kept(own), packing)
+        h0, *c0 = [self._kept(state) for state in call.states(direction)]
+        lengths = callers_order(*packing) if packing is not None else call.lengths
+        gradients = {} if self.gradients else None
+        return LayerTrace(values, lengths, h0, c0[0] if c0 else None, choice.backend, gradients)
+
+    def _kept(self, tensor: Tensor) -> Tensor:
+        return tensor if self.attach else tensor.detach()
+
+
+def _dense(steps: Tensor, packing: Packing | None) -> Tensor:
+    """Return [T, B, ...] of what stands in the layout of the call's data."""
+    return steps if packing is None else unpack(steps, *packing)
 
 
 @contextmanager
-def record(model: nn.Module, *, attach: bool = False) -> Iterator[Trace]:
+def record(model: nn.Module, *, attach: bool = False, gradients: bool = False) -> Iterator[Trace]:
     """Record every recurrent layer of `model`, torch.nn's own included, while the block runs.
 
     A torch.nn layer computes through a Holdfast layer that shares its weights for as long as the block lasts. Cells,
@@ -121,9 +174,11 @@ def record(model: nn.Module, *, attach: bool = False) -> Iterator[Trace]:
 
     Args:
         attach: Keep the graph, so that gradients flow through the recorded gates. Runs on `reference`.
+        gradients: Have the backward pass, when it runs, also leave the gradient of every state in the trace, as `.d_h`
+            and `.d_c`. Not together with `attach`.
 
     Raises:
-        HoldfastError: a layer of the model is being recorded already.
+        HoldfastError: a layer of the model is being recorded already, or both attach and gradients are asked for.
         SpecError: a layer is of a subclass of a torch.nn layer, with behaviour of its own.
 
     Example:
@@ -136,6 +191,8 @@ def record(model: nn.Module, *, attach: bool = False) -> Iterator[Trace]:
     """
     from holdfast.nn.convert import computes_as, twin_of
 
+    if attach and gradients:
+        raise HoldfastError("attach=True keeps the graph for derivatives of your own; gradients=True needs it off.")
     trace = Trace()
     recorded: list[AbstractRecurrent] = []
     replaced: list[nn.Module] = []
@@ -153,7 +210,7 @@ def record(model: nn.Module, *, attach: bool = False) -> Iterator[Trace]:
                 continue
             if layer._recorder is not None:
                 raise HoldfastError(f"layer {name!r} is being recorded already; close that record() first.")
-            layer._recorder = Recorder(trace, name, attach)
+            layer._recorder = Recorder(trace, name, attach, gradients)
             recorded.append(layer)
         yield trace
     finally:

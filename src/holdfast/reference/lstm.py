@@ -10,7 +10,9 @@ from holdfast.spec import LAYER_NORM_EPS, CellSpec
 Params = dict[str, Tensor]
 
 
-def lstm_step(pre: Tensor, c_prev: Tensor, params: Params, spec: CellSpec) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+def lstm_step(
+    pre: Tensor, c_prev: Tensor, params: Params, spec: CellSpec, shift: Tensor | None = None
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Advance the memory cell one step, from the gate sums to the new output and cell state.
 
         i = sigmoid(pre_i + p_i * c_prev)      f = sigmoid(pre_f + p_f * c_prev)      g = tanh(pre_g)
@@ -20,6 +22,7 @@ def lstm_step(pre: Tensor, c_prev: Tensor, params: Params, spec: CellSpec) -> tu
     Args:
         pre: [B, G*H], W x + R h + b in the order of spec.gates.
         c_prev: [B, H].
+        shift: [B, H], added to c before anything reads it: zeros, whose gradient is that of c.
 
     Returns:
         h [B, H] (before the projection), c [B, H], and the gates by name, each [B, H].
@@ -39,6 +42,7 @@ def lstm_step(pre: Tensor, c_prev: Tensor, params: Params, spec: CellSpec) -> tu
     c = f * c_prev + i * g
     if spec.layer_norm == "state":
         c = normalise_cell(c, params)
+    c = c if shift is None else c + shift
     o = gate("o", c)  # the output gate sees the new cell state
     read = normalise_cell(c, params) if spec.layer_norm == "ba2016" else c
     return o * read.tanh(), c, {"i": i, "f": f, "g": g, "o": o}

@@ -15,6 +15,7 @@ from holdfast.reference.rnn import rnn_step
 from holdfast.spec import GATES, LAYER_NORM_EPS, CellSpec, parameter_table
 
 Params = dict[str, Tensor]
+Shifts = tuple[Tensor, "Tensor | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def run_sequence(
     resets: Tensor | None = None,
     seed: Tensor | None = None,
     place: Place = Place(),
+    shifts: Shifts | None = None,
 ) -> SequenceResult:
     """Run one layer in one direction over a sequence.
 
@@ -66,6 +68,8 @@ def run_sequence(
         resets: [T, B] bool, True where the state becomes the initial one before that step. A reset at t cuts between
             t-1 and t whichever way the sequence is read.
         seed: The mask seed of this call; None means evaluation, where zoneout is its expectation.
+        shifts: Added to h(t) [T, B, H or P] after zoneout and to the c(t) [T, B, H] that h(t) reads. They are zeros,
+            whose gradients are the total derivatives of a loss by these states.
 
     Returns:
         Output, final state, gates and cells; half-precision inputs keep c and the gates in float32 inside.
@@ -87,7 +91,7 @@ def run_sequence(
         if cuts is not None:
             h = torch.where(cuts[t][:, None], start[0], h)
             c = c if c is None else torch.where(cuts[t][:, None], start[1], c)
-        h_new, c_new, gates = _step(from_x[t], h, c, named, spec, masks.at(t))
+        h_new, c_new, gates = _step(from_x[t], h, c, named, spec, masks.at(t), _shifts_at(shifts, t))
         if active is not None:
             row = active[t][:, None]
             per_step.append(_zero_padding(row, h_new, gates, c_new))
@@ -108,8 +112,20 @@ def run_sequence(
     )
 
 
+def _shifts_at(shifts: Shifts | None, t: int) -> tuple[Tensor | None, Tensor | None]:
+    if shifts is None:
+        return None, None
+    return shifts[0][t], None if shifts[1] is None else shifts[1][t]
+
+
 def _step(
-    from_x: Tensor, h_prev: Tensor, c_prev: Tensor | None, named: Params, spec: CellSpec, masks: _StepMasks
+    from_x: Tensor,
+    h_prev: Tensor,
+    c_prev: Tensor | None,
+    named: Params,
+    spec: CellSpec,
+    masks: _StepMasks,
+    shifts: tuple[Tensor | None, Tensor | None],
 ) -> tuple[Tensor, Tensor | None, Tensor]:
     """Advance any family one step; returns h, c and the gates stacked [B, len(GATES), H]."""
     wide = from_x.dtype
@@ -121,7 +137,7 @@ def _step(
 
     c = None
     if c_prev is not None:
-        h, c, gates = lstm_step(from_x + multiply_h(h_prev, slice(None)), c_prev, named, spec)
+        h, c, gates = lstm_step(from_x + multiply_h(h_prev, slice(None)), c_prev, named, spec, shifts[1])
         h = h.to(h_prev.dtype)
         if spec.projected:
             h = h @ named["weight_hr"].t()
@@ -132,6 +148,7 @@ def _step(
         h = rnn_step(from_x + multiply_h(h_prev, slice(None)), spec)
         gates = {"h": h}
     h = _zoneout(h.to(h_prev.dtype), h_prev, spec.zoneout_h, masks.keep_h)
+    h = h if shifts[0] is None else h + shifts[0].to(h.dtype)
     return h, c, torch.stack([gates[name] for name in GATES[spec.family]], dim=-2)
 
 
