@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -61,13 +62,15 @@ def through_function(call: LayerCall, backend: str, save: int = 0, sink=None):
     return run
 
 
-def by_reference(call: LayerCall, shifts=None):
+def by_reference(call: LayerCall, shifts: Sequence[Tensor] | None = None):
     """Return the same function, made of `run_sequence` alone; dense calls only."""
 
     def run(x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
         given, ways = replace(call, x=x, tensors=tensors), []
         for direction in range(call.directions):
-            own = None if shifts is None else tuple(None if part is None else part[direction] for part in shifts)
+            own = None
+            if shifts is not None:
+                own = (shifts[0][direction], shifts[1][direction] if len(shifts) == 2 else None)
             ways.append(
                 run_sequence(
                     x, given.states(direction), given.params(direction), call.spec, lengths=call.lengths,

@@ -200,6 +200,11 @@ def test_explain_names_the_backend_and_the_reasons():
     assert "not vendor: oneDNN has the plain LSTM only" in text
     ragged = holdfast.explain(holdfast.LSTM(3, 5), torch.zeros(6, 2, 3), lengths=torch.tensor([1, 6]))
     assert "lengths" in ragged
+    both = holdfast.explain(holdfast.LSTM(3, 5, num_layers=2, bidirectional=True), torch.zeros(6, 2, 3))
+    assert [line.split(" (")[0] for line in both.splitlines() if "layer" in line] == [
+        "LSTM layer 0 both",
+        "LSTM layer 1 both",
+    ]
     assert "holdfast.convert" in holdfast.explain(nn.Linear(2, 2), torch.zeros(1, 2))
 
 

@@ -47,10 +47,11 @@ def unsupported(request: CallRequest) -> str | None:
         return f"the cpu kernels need float32, bfloat16 or float16, got {request.dtype}"
     if not request.spec.plain or request.spec.projected:
         return f"the cpu kernels run the plain cell only, not '{request.spec.key}'; variants come with a later version"
-    if request.lengths or request.resets or request.packed:
-        return "lengths, resets and packed sequences inside the cpu kernels come with a later version"
-    if request.flow:
-        return "gradients of every step from the cpu kernels come with a later version"
+    if request.lengths or request.resets:
+        return "lengths and resets inside the cpu kernels come with a later version"
+    if request.packed or request.flow:
+        what = "packed sequences" if request.packed else "gradients of every step"
+        return f"{what} inside the cpu kernels come with a later version"
     if request.input_size == 0 or request.batch == 0:
         return "the cpu kernels need at least one row and one feature"
     return None

@@ -85,9 +85,9 @@ class AbstractCell(nn.Module):
         states = self._open_state(hx, rows, params, x.dim() == 1)
         with torch.autocast(device_type, enabled=False) if autocast else nullcontext():
             result = self._step(rows, states, params)
-        shape = (*x.shape[:-1], self.hidden_size)
-        h = result.h.reshape(shape)
-        return (h, result.c.reshape(shape)) if len(states) == 2 else h
+        found = [state.squeeze(0) for state in (result.h, result.c)[: len(states)]]
+        found = [state.squeeze(0) for state in found] if x.dim() == 1 else found
+        return (found[0], found[1]) if len(found) == 2 else found[0]
 
     def _open_state(self, hx: Any, x: Tensor, params: tuple[Tensor, ...], unbatched: bool) -> tuple[Tensor, ...]:
         """Return the states as [1, B, H] each; x is [1, B, I]."""
@@ -105,7 +105,7 @@ class AbstractCell(nn.Module):
                 raise ShapeError(
                     f"{self.name}: {name} must have shape ({rows}, {self.hidden_size}), got {tuple(state.shape[1:])}"
                 )
-        return tuple([state.to(x.dtype) for state in states])
+        return tuple([state if state.dtype == x.dtype else state.to(x.dtype) for state in states])
 
     def _step(self, x: Tensor, states: tuple[Tensor, ...], params: tuple[Tensor, ...]) -> LayerResult:
         call = LayerCall(self.spec, x, None, None, None, None, 0, 1, (*states, *params))
