@@ -3,7 +3,7 @@
 #   make demo     train the three cells on the long-memory sentence and show what they remember
 #   make test     run the tests
 #   make check    formatting, lint, types, architecture
-#   make bench    time the layers against torch.nn
+#   make bench    time the layers against torch.nn, ONNX Runtime, OpenVINO, JAX and the usual Python loops
 #
 # Another PyTorch: make demo TORCH_VERSION=2.9.1 VENV=elsewhere; the README says how to take another build of it.
 
@@ -30,7 +30,7 @@ check: install
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
-bench: install
+bench: install $(VENV)/.peers
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
 install: $(VENV)/.package
@@ -47,6 +47,11 @@ $(VENV)/.torch-$(TORCH_VERSION): $(VENV)/.venv
 # The first install, and each after a change of pyproject.toml, brings the dependencies; later ones only rebuild.
 $(VENV)/.package: $(VENV)/.torch-$(TORCH_VERSION) pyproject.toml $(SOURCES)
 	if [ $@ -nt pyproject.toml ]; then $(PIP) install --no-deps .; else $(PIP) install '.[all,dev]' 'torch==$(TORCH_VERSION)'; fi
+	touch $@
+
+# The peers come with the benchmark alone. Where one has no wheel the others still run, and the table says who is absent.
+$(VENV)/.peers: benchmarks/requirements.txt | $(VENV)/.package
+	$(PIP) install -r $< || echo "Some peers could not be installed; the table names those that are absent."
 	touch $@
 
 clean:
