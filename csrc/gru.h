@@ -1,53 +1,121 @@
-// The GRU of one vector of units, reset after the product: n = tanh(pre_n + r (W_hn h + b_hn)), h = n + z (h_prev - n).
+// The GRU of one vector of units: r and z, then the candidate n, then h = n + z (h_prev - n). The reset gate acts after
+// the product, n = tanh(pre_n + r (W_hn h + b_hn)), or before it, n = tanh(pre_n + W_hn (r h)). See docs/math/gru.md.
 #pragma once
 
 #include "activations.h"
-#include "kernels.h"
+#include "lstm.h"
 
 namespace holdfast {
 namespace HOLDFAST_LEVEL {
 
-struct Gru {
-  static constexpr int kGates = 3;
-  static constexpr int kPanels = 1;
-  static constexpr int kSinglePanels = 2;
-  static constexpr bool kCarries = true;
-
-  // sums[2] is W_hn h + b_hn alone: the input's part of n is read from `pre` here, before `gates` may overwrite it.
-  static HOLDFAST_INLINE void forward(const Vec* sums, const ForwardArgs& a, std::size_t t, std::size_t t_prev,
-                                      bool first, std::size_t b, std::size_t j, std::size_t n) {
-    const std::size_t here = b * a.H + j, plane = a.B * a.H, wide = (t * a.B + b) * 3 * a.H + j;
-    const Vec h_prev = load_part((first ? a.h0 : a.y + t_prev * plane) + here, n);
-    const Vec r = sigmoid(sums[0]), z = sigmoid(sums[1]);
-    const Vec candidate = tanh(fma(r, sums[2], load_part(a.pre + wide + 2 * a.H, n)));
-    store_part(a.y + t * plane + here, fma(z, h_prev - candidate, candidate), n);
-    if (a.gates) {
-      store_part(a.gates + wide, r, n);
-      store_part(a.gates + wide + a.H, z, n);
-      store_part(a.gates + wide + 2 * a.H, candidate, n);
-      store_part(a.extra + t * plane + here, sums[2], n);
-    }
-  }
-
-  static HOLDFAST_INLINE void backward(Vec d_h, const BackwardArgs& a, std::size_t t, std::size_t t_prev, bool last,
-                                       std::size_t b, std::size_t j, std::size_t n) {
-    const std::size_t here = b * a.H + j, plane = a.B * a.H, wide = (t * a.B + b) * 3 * a.H + j;
-    const Vec one = splat(1.0f);
-    const Vec r = load_part(a.gates + wide, n), z = load_part(a.gates + wide + a.H, n);
-    const Vec candidate = load_part(a.gates + wide + 2 * a.H, n);
-    const Vec h_prev = load_part((last ? a.h0 : a.y + t_prev * plane) + here, n);
-    const Vec d_n = d_h * (one - z) * (one - candidate * candidate);
-    const Vec d_r = d_n * load_part(a.extra + t * plane + here, n) * (r * (one - r));
-    const Vec d_z = d_h * (h_prev - candidate) * (z * (one - z));
-    store_part(a.d_pre + wide, d_r, n);
-    store_part(a.d_pre + wide + a.H, d_z, n);
-    store_part(a.d_pre + wide + 2 * a.H, d_n, n);
-    store_part(a.d_hidden + wide, d_r, n);
-    store_part(a.d_hidden + wide + a.H, d_z, n);
-    store_part(a.d_hidden + wide + 2 * a.H, d_n * r, n);
-    store_part(a.d_h0 + here, d_h * z, n);
-  }
+// r and z; sums as in lstm_cell.
+template <class Real>
+struct GruGates {
+  Vec<Real> r, z;
 };
+template <class Real>
+HOLDFAST_INLINE GruGates<Real> gru_gates(const Sweep<Real>& s, const Row<Real>& row, const Real* sums,
+                                         std::size_t stride, std::size_t j, std::size_t n) {
+  const std::size_t H = s.a.H;
+  return {sigmoid(load_part(row.pre + j, n) + load_part(sums, n)),
+          sigmoid(load_part(row.pre + H + j, n) + load_part(sums + stride, n))};
+}
+
+template <class Real>
+HOLDFAST_INLINE void gru_output(const Sweep<Real>& s, const Row<Real>& row, Vec<Real> z, Vec<Real> candidate,
+                                std::size_t j, std::size_t n) {
+  const Vec<Real> h_prev = load_part(row.h_prev + j, n);
+  if (row.gates) store_part(row.gates + 2 * s.a.H + j, candidate, n);
+  finish_h(s, row, fma(z, h_prev - candidate, candidate), j, n);
+}
+
+// Reset after the product. b_hh of the n rows is not part of `pre`: r multiplies it too.
+template <class Real>
+HOLDFAST_INLINE void gru_forward(const Sweep<Real>& s, const Row<Real>& row, const Real* sums, std::size_t stride,
+                                 std::size_t j, std::size_t n) {
+  const std::size_t H = s.a.H;
+  const GruGates<Real> gates = gru_gates(s, row, sums, stride, j, n);
+  Vec<Real> inner = load_part(sums + 2 * stride, n);
+  if (s.params.b_hh && s.a.spec.norm == Norm::kNone) inner = inner + load_part(s.params.b_hh + 2 * H + j, n);
+  const Vec<Real> candidate = tanh(fma(gates.r, inner, load_part(row.pre + 2 * H + j, n)));
+  if (row.gates) {
+    store_part(row.gates + j, gates.r, n);
+    store_part(row.gates + H + j, gates.z, n);
+    store_part(row.inner + j, inner, n);
+  }
+  gru_output(s, row, gates.z, candidate, j, n);
+}
+
+// Reset before the product, first half: r h, which the product of n reads. z waits where its sum was.
+template <class Real>
+HOLDFAST_INLINE void gru_reset(const Sweep<Real>& s, const Row<Real>& row, std::size_t j, std::size_t n) {
+  const std::size_t H = s.a.H;
+  const GruGates<Real> gates = gru_gates(s, row, row.sums + j, H, j, n);
+  Vec<Real> inner = gates.r * load_part(row.h_prev + j, n);
+  if (row.dropped) inner = inner * load_part(row.dropped + j, n);
+  store_part(row.inner + j, inner, n);
+  store_part(row.sums + H + j, gates.z, n);
+  if (row.gates) {
+    store_part(row.gates + j, gates.r, n);
+    store_part(row.gates + H + j, gates.z, n);
+  }
+}
+
+// Second half: sum_n is the finished W_hn (r h) at row.sums' third part.
+template <class Real>
+HOLDFAST_INLINE void gru_candidate(const Sweep<Real>& s, const Row<Real>& row, std::size_t j, std::size_t n) {
+  const std::size_t H = s.a.H;
+  const Vec<Real> pre = load_part(row.pre + 2 * H + j, n) + load_part(row.sums + 2 * H + j, n);
+  gru_output(s, row, load_part(row.sums + H + j, n), tanh(pre), j, n);
+}
+
+// The gradients of z and n, the same for both orders; what h_prev gets beside the products goes to `carry`.
+template <class Real>
+struct GruStep {
+  Vec<Real> r, d_z, d_n;
+};
+template <class Real>
+HOLDFAST_INLINE GruStep<Real> gru_back_to_candidate(const Sweep<Real>& s, const Row<Real>& row, Vec<Real> d_h,
+                                                    std::size_t j, std::size_t n) {
+  const std::size_t H = s.a.H;
+  const Vec<Real> one = splat(Real(1)), h_prev = load_part(row.h_prev + j, n);
+  const Vec<Real> r = load_part(row.gates + j, n), z = load_part(row.gates + H + j, n);
+  const Vec<Real> candidate = load_part(row.gates + 2 * H + j, n);
+  store_part(row.carry + j, fma(d_h, z, load_part(row.carry + j, n)), n);
+  return {r, d_h * (h_prev - candidate) * (z * (one - z)), d_h * (one - z) * (one - candidate * candidate)};
+}
+
+template <class Real>
+HOLDFAST_INLINE void gru_backward(const Sweep<Real>& s, const Row<Real>& row, Vec<Real> d_h, std::size_t j,
+                                  std::size_t n) {
+  const std::size_t H = s.a.H;
+  const GruStep<Real> d = gru_back_to_candidate(s, row, d_h, j, n);
+  const Vec<Real> d_r = d.d_n * load_part(row.inner + j, n) * (d.r * (splat(Real(1)) - d.r));
+  store_part(row.d_pre + j, d_r, n);
+  store_part(row.d_pre + H + j, d.d_z, n);
+  store_part(row.d_pre + 2 * H + j, d.d_n, n);
+  store_part(row.d_sum + j, d_r, n);
+  store_part(row.d_sum + H + j, d.d_z, n);
+  store_part(row.d_sum + 2 * H + j, d.d_n * d.r, n);
+}
+
+// Reset before the product: first all but r, then r from d_inner, the gradient of what W_hn read.
+template <class Real>
+HOLDFAST_INLINE void gru_back_first(const Sweep<Real>& s, const Row<Real>& row, Vec<Real> d_h, std::size_t j,
+                                    std::size_t n) {
+  const std::size_t H = s.a.H;
+  const GruStep<Real> d = gru_back_to_candidate(s, row, d_h, j, n);
+  store_part(row.d_pre + H + j, d.d_z, n);
+  store_part(row.d_pre + 2 * H + j, d.d_n, n);
+}
+
+template <class Real>
+HOLDFAST_INLINE void gru_back_reset(const Row<Real>& row, Vec<Real> d_inner, std::size_t j, std::size_t n) {
+  if (row.dropped) d_inner = d_inner * load_part(row.dropped + j, n);
+  const Vec<Real> r = load_part(row.gates + j, n);
+  store_part(row.carry + j, fma(d_inner, r, load_part(row.carry + j, n)), n);
+  store_part(row.d_pre + j, d_inner * load_part(row.h_prev + j, n) * (r * (splat(Real(1)) - r)), n);
+}
 
 }  // namespace HOLDFAST_LEVEL
 }  // namespace holdfast

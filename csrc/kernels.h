@@ -1,71 +1,133 @@
 // What the binding and the levels share: plain structs of pointers and sizes. Nothing here knows Python or torch.
 //
-// Letters: T time, B batch, H hidden, G gates (LSTM i f g o, GRU r z n, RNN h). All arrays are contiguous float32.
+// Letters: T time, B batch, I input, H hidden, P projection (H without one), G gates with rows in the weights
+// (LSTM i f g o, or i g o when f is tied or absent; GRU r z n; RNN h), D directions, N positions: T*B, or the number of
+// steps in a packed batch. All arrays are contiguous. Pointers to what a call has not are null.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace holdfast {
 
-enum class Family : int { kLstm = 0, kGru = 1, kRnnTanh = 2, kRnnRelu = 3 };
-constexpr int kNumFamilies = 4;
+enum class Family : int { kLstm = 0, kGru = 1, kRnn = 2 };
+enum class Forget : int { kAbsent = 0, kOwn = 1, kTied = 2 };  // f = 1, a gate of its own, f = 1 - i
+enum class Norm : int { kNone = 0, kBa2016 = 1, kState = 2 };
 
-// Advances rows [row_begin, row_end) of one direction of one layer through all T steps.
-struct ForwardArgs {
-  std::size_t T, B, H;
-  bool reverse;           // step s works at time T-1-s
-  const float* pre;       // [T, B, G*H] in   W_ih x + b_ih + b_hh; the GRU's n rows are without b_hh
-  const float* weights;   // packed by pack_forward
-  const float* bias_n;    // [H] or null      b_hh of the GRU's n rows, which stays inside the product with r
-  const float* h0;        // [B, H] in
-  const float* c0;        // [B, H] in        LSTM only
-  float* y;               // [T, B, H] out
-  float* c;               // [B, H] out       LSTM only: c while running, c_n at the end; unused with `cells`
-  float* gates;           // [T, B, G*H] out  after the activation, or null; may be the same memory as `pre`
-  float* extra;           // [T, B, H] out    or null, with gates: LSTM c, GRU W_hn h + b_hn
+constexpr std::size_t kMaxDirections = 2;
+constexpr double kNormEps = 1e-5;
+
+// The cell: a CellSpec of Python as numbers. Chances are thresholds of 24 random bits for the masks as well.
+struct Spec {
+  Family family;
+  Forget forget;
+  Norm norm;
+  bool peephole, projected, reset_before, relu;
+  double dropout, zoneout_h, zoneout_c;
+  std::uint32_t dropout_threshold, zoneout_h_threshold, zoneout_c_threshold;
+
+  std::size_t gates() const {  // with rows in the weights
+    if (family == Family::kLstm) return forget == Forget::kOwn ? 4 : 3;
+    return family == Family::kGru ? 3 : 1;
+  }
+  std::size_t saved_gates() const { return family == Family::kLstm ? 4 : family == Family::kGru ? 3 : 1; }
 };
 
-// Sweeps back from the last step to the first.
-struct BackwardArgs {
-  std::size_t T, B, H;
-  bool reverse;
-  const float* weights;   // packed by pack_backward
-  const float* d_y;       // [T, B, H] or null
-  const float* d_h_n;     // [B, H] or null
-  const float* d_c_n;     // [B, H] or null   LSTM only
-  const float* h0;        // [B, H] in
-  const float* c0;        // [B, H] in        LSTM only
-  const float* y;         // [T, B, H] in
-  const float* gates;     // [T, B, G*H] in
-  const float* extra;     // [T, B, H] in
-  float* d_pre;           // [T, B, G*H] out  gradient of `pre`
-  float* d_hidden;        // [T, B, G*H] out  gradient of W_hh h; the same memory as d_pre but for the GRU
-  float* d_h0;            // [B, H] out       scratch until the sweep ends
-  float* d_c0;            // [B, H] out       LSTM only: carried gradient of c; ends as that of c0
+// One direction's parameters, or their gradients; the rows of spec.py's parameter table.
+template <class Pointer>
+struct Parameters {
+  Pointer w_ih;                 // [G*H, I]
+  Pointer w_hh;                 // [G*H, P]
+  Pointer b_ih, b_hh;           // [G*H] or null
+  Pointer w_hr;                 // [P, H] or null
+  Pointer peep;                 // [gates that read c, H] or null
+  Pointer ln_ih_w, ln_ih_b;     // [G*H] or null
+  Pointer ln_hh_w, ln_hh_b;     // [G*H] or null
+  Pointer ln_c_w, ln_c_b;       // [H] or null
+  Pointer start_h;              // [P] or null: the learned initial state, taken at a reset
+  Pointer start_c;              // [H] or null
+};
+constexpr std::size_t kNumParameters = 14;
+
+// A whole layer, in one direction or both.
+template <class Real>
+struct Call {
+  Spec spec;
+  std::size_t T, B, I, H, P, D, N;
+  std::uint32_t layer;            // masks depend on it
+  int save;                       // 0 nothing, 1 what backward reads, 2 also zeros in padding, for a trace
+  const Real* x;                  // [N, I]
+  const std::int64_t* lengths;    // [B] or null; with `packed` in the order of the data, which is descending
+  const std::int64_t* rows;       // [B] or null: the caller's row of each row of packed data
+  bool packed;                    // x holds the steps that count only, step after step
+  const bool* resets;             // [T, B] or null
+  const std::int64_t* seed;       // or null: evaluation
+  const Real* h0;                 // [D, B, P] the caller's row order, like all states
+  const Real* c0;                 // [D, B, H] LSTM only
+  Parameters<const Real*> params[kMaxDirections];
+  const Real* frozen[kMaxDirections];  // or null: weights packed before, see pack_weights
+  Real* y;                        // [N, D*P]
+  Real* h_n;                      // [D, B, P]
+  Real* c_n;                      // [D, B, H] LSTM only
+  Real* gates;                    // [D, N, saved gates, H] after activation, or null when nothing is saved
+  Real* cells;                    // [D, N, H] LSTM only, with gates
+  Real* rest;                     // [D, rest_size] what only the backward sweep reads, with gates
 };
 
-// c = a b + bias, or c += a b. One product before the forward sweep and those after the backward one.
-struct ProductArgs {
-  std::size_t M, N, K;
-  const float* a;                 // [M, K] in   element (m, k) at m * a_row + k * a_k
-  std::size_t a_row, a_k;
-  const float* b;                 // [K, N] in, contiguous, or [N, K] when b_transposed
-  bool b_transposed;
-  const float* bias;              // [N] or null
-  float* c;                       // [M, N] out, contiguous
-  bool accumulate;
+// The derivative of a call that saved. Outputs are null where they are not needed.
+template <class Real>
+struct Gradients {
+  const Real* d_y;                // [N, D*P]
+  const Real* d_h_n;              // [D, B, P]
+  const Real* d_c_n;              // [D, B, H]
+  Real* d_x;                      // [N, I]
+  Real* d_h0;                     // [D, B, P] never null
+  Real* d_c0;                     // [D, B, H] never null for the LSTM
+  Parameters<Real*> params[kMaxDirections];
+  Real* d_h;                      // [D, N, P] of every step
+  Real* d_c;                      // [D, N, H] of every step
 };
 
-// One CPU level's functions. The packers take W_hh [G*H, H].
+// Floats that `rest` holds for each direction.
+template <class Real>
+std::size_t rest_size(const Call<Real>& a) {
+  const std::size_t GH = a.spec.gates() * a.H;
+  std::size_t size = 0;
+  if (a.spec.norm != Norm::kNone) {
+    size += a.N * (2 * GH + 3);  // both normalised sums; their scales: one for W x and up to two for W h
+    if (a.spec.family == Family::kLstm) size += a.N * (a.H + 1);
+  }
+  if (a.seed && a.spec.dropout > 0) size += a.N * a.P;      // what W_hh multiplied
+  if (a.spec.family == Family::kGru) size += a.N * a.H;      // W_hn h + b_hn, or r h where the reset comes before
+  if (a.spec.projected) size += a.N * a.H;                   // o tanh(c)
+  return size;
+}
+
+// Threads that run one function together. `wait` holds all of a crew until the last has come.
+struct Barrier {
+  alignas(64) unsigned arrived;
+  alignas(64) unsigned round;
+};
+
+// One CPU level's functions for one number type. Scratch is memory on a cache line of its own, uninitialised but for
+// its barriers, which are zero.
+template <class Real>
+struct LevelOf {
+  std::size_t (*scratch_size)(const Call<Real>& call, const Gradients<Real>* gradients, unsigned threads);
+  void (*prepare)(const Call<Real>& call, const Gradients<Real>* gradients, void* scratch, unsigned threads);
+  // Each thread of the region calls these; `capacity` is what `threads` was when the scratch was sized.
+  void (*forward)(const Call<Real>& call, void* scratch, unsigned capacity, unsigned thread, unsigned threads);
+  void (*backward)(const Call<Real>& call, const Gradients<Real>& gradients, void* scratch, unsigned capacity,
+                   unsigned thread, unsigned threads);
+  std::size_t (*packed_size)(const Call<Real>& call);              // floats
+  void (*pack_weights)(const Call<Real>& call, std::size_t direction, Real* packed);
+  void (*activate)(int function, const Real* in, Real* out, std::size_t n);  // 0 sigmoid, 1 tanh: for their tests
+};
+
 struct Level {
   const char* name;
-  std::size_t (*num_gates)(Family family);
-  std::size_t (*packed_size)(Family family, std::size_t H);  // floats, enough for either packing
-  void (*pack_forward)(Family family, const float* w_hh, std::size_t H, float* packed);
-  void (*pack_backward)(Family family, const float* w_hh, std::size_t H, float* packed);
-  void (*forward)(Family family, const ForwardArgs& args, std::size_t row_begin, std::size_t row_end);
-  void (*backward)(Family family, const BackwardArgs& args, std::size_t row_begin, std::size_t row_end);
-  void (*product)(const ProductArgs& args, std::size_t row_begin, std::size_t row_end);
+  LevelOf<float> single;
+  LevelOf<double> twice;
 };
 
 }  // namespace holdfast

@@ -1,16 +1,16 @@
-"""The `cpu` backend: our compiled sweeps through time, with a matrix product before and a few after them.
+"""The `cpu` backend: our compiled kernels for every cell, one call for a whole layer, forward and backward.
 
-The input's part of all gate sums is one product before the sweep, and the gradients of the weights are products after
-it. The sweep itself (the recurrent product and the cell, or the derivative of both) is csrc/, one call for all steps.
-The products are ours too: the same bits for any number of threads.
+csrc/ holds the equations: kernels.h says what a call is, forward.h and backward.h sweep through time, products.h does what
+needs no order. Here a call becomes one list of numbers (csrc/fields.h): flags, sizes and addresses.
 """
 
 from __future__ import annotations
 
-import math
+import struct
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,21 +18,23 @@ from torch import Tensor
 
 from holdfast.errors import BackendError
 from holdfast.kernels import cpu_level, cpu_team
-from holdfast.kernels.call import LayerCall, LayerResult, Needs
-from holdfast.spec import CellSpec
+from holdfast.kernels.call import LayerCall, LayerResult, Needs, kept_shapes
+from holdfast.spec import CellSpec, parameter_table
 
 if TYPE_CHECKING:
     from holdfast.kernels.dispatch import CallRequest
-
-Tensors = tuple[Tensor, ...]
-Optionals = Sequence[Tensor | None]
 
 _MISSING = cpu_level.load().reason
 """Why there are no kernels here, or None: read once, since a compiled graph cannot trace an import."""
 
 _HALF = (torch.bfloat16, torch.float16)  # computed in float32 throughout, and rounded at the end
+_DTYPES = (torch.float32, torch.float64, *_HALF)
 
-_FAMILIES = {("lstm", "tanh"): 0, ("gru", "tanh"): 1, ("rnn", "tanh"): 2, ("rnn", "relu"): 3}  # csrc/kernels.h
+PARAMETERS = (
+    "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr", "weight_peep", "ln_ih_weight", "ln_ih_bias",
+    "ln_hh_weight", "ln_hh_bias", "ln_c_weight", "ln_c_bias", "h_0", "c_0",
+)  # fmt: skip
+"""Where csrc/kernels.h has each parameter of a direction; the order of the parameter table."""
 
 
 def unsupported(request: CallRequest) -> str | None:
@@ -43,15 +45,8 @@ def unsupported(request: CallRequest) -> str | None:
         return _MISSING
     if request.device.type != "cpu":
         return f"the cpu kernels need tensors on the CPU, got {request.device}"
-    if request.dtype not in (torch.float32, *_HALF):
-        return f"the cpu kernels need float32, bfloat16 or float16, got {request.dtype}"
-    if not request.spec.plain or request.spec.projected:
-        return f"the cpu kernels run the plain cell only, not '{request.spec.key}'; variants come with a later version"
-    if request.lengths or request.resets:
-        return "lengths and resets inside the cpu kernels come with a later version"
-    if request.packed or request.flow:
-        what = "packed sequences" if request.packed else "gradients of every step"
-        return f"{what} inside the cpu kernels come with a later version"
+    if request.dtype not in _DTYPES:
+        return f"the cpu kernels need float32, float64, bfloat16 or float16, got {request.dtype}"
     if request.input_size == 0 or request.batch == 0:
         return "the cpu kernels need at least one row and one feature"
     return None
@@ -66,217 +61,202 @@ def _tell_once(reason: str) -> None:
 
 
 def workspace_size(call: LayerCall) -> int:
-    """Return how many elements of `rest` a saving call fills: the GRU's W_hn h + b_hn [D, T, B, H]."""
-    return call.directions * math.prod(call.x.shape[:-1]) * call.hidden_size if call.spec.family == "gru" else 0
+    """Return how many numbers a saving call keeps in `rest`; csrc/kernels.h (rest_size) counts the same.
+
+    For each direction and step: with layer norm the normalised sums of W x and W h and their scales, and for the LSTM
+    those of c; under dropout what W_hh multiplied; of a GRU W_hn h + b_hn (or r h); before a projection o tanh(c).
+    """
+    spec, hidden = call.spec, call.hidden_size
+    rows = len(spec.gates) * hidden
+    size = 0
+    if spec.layer_norm:
+        size += 2 * rows + 3 + (hidden + 1 if spec.family == "lstm" else 0)
+    if call.seed is not None and spec.recurrent_dropout > 0:
+        size += call.out_size
+    if spec.family == "gru":
+        size += hidden
+    if spec.projected:
+        size += hidden
+    steps = call.x.shape[0] if call.packed else call.x.shape[0] * call.x.shape[1]
+    return call.directions * steps * size
 
 
-def forward(call: LayerCall, save: int) -> LayerResult:
-    """Run the layer, one direction after the other."""
-    ways = [
-        _forward_direction(
-            call.x, call.states(direction), call.params(direction), call.spec, reverse=direction == 1, save=save > 0
-        )
-        for direction in range(call.directions)
-    ]
-    y = torch.cat([way[0] for way in ways], dim=-1) if len(ways) > 1 else ways[0][0]
-    states = [_stack(parts) for parts in zip(*(way[1] for way in ways), strict=True)]
-    saved = [_stack(parts) for parts in zip(*(way[2] for way in ways), strict=True)]
-    lstm, none = call.spec.family == "lstm", call.x.new_empty
-    return LayerResult(
-        y,
-        states[0],
-        states[1] if lstm else none(0),
-        saved[0] if save else none(0),
-        saved[1] if save and lstm else none(0),
-        saved[1].flatten() if save and not lstm else none(0),
-    )
+def forward(call: LayerCall, save: int, frozen: Sequence[Tensor] = ()) -> LayerResult:
+    """Run a layer.
+
+    Args:
+        save: 0 nothing, 1 what `backward` reads, 2 also zeros in padding.
+        frozen: What `pack` made of the weights, one for each direction, instead of packing them now.
+    """
+    if call.x.dtype in _HALF:
+        wide = forward(_widened(call), save, frozen)
+        return LayerResult(*[part.to(call.x.dtype) for part in wide[:3]], *wide[3:])
+    numbers = _Numbers(call)
+    x, lstm = call.x, len(call.tensors) > 1 and call.num_states == 2
+    h0 = call.tensors[0]
+    y = x.new_empty((*x.shape[:-1], call.directions * h0.shape[2]))
+    h_n = torch.empty_like(h0, memory_format=torch.contiguous_format)
+    none = x.new_empty(0)
+    c_n = torch.empty_like(call.tensors[1], memory_format=torch.contiguous_format) if lstm else none
+    gates = cells = rest = none
+    if save:
+        gates_shape, cells_shape = kept_shapes(call)
+        gates, cells, rest = x.new_empty(gates_shape), x.new_empty(cells_shape), x.new_empty(workspace_size(call))
+    numbers.add(save, (y, h_n, c_n, gates, cells, rest), frozen)
+    module = _module()
+    module.forward(x.dtype == torch.float64, numbers.values, cpu_team.num_threads(module))
+    return LayerResult(y, h_n, c_n, gates, cells, rest)
 
 
 def backward(call: LayerCall, result: LayerResult, d_y: Tensor, d_h: Tensor, d_c: Tensor, needs: Needs) -> list[Tensor]:
-    """Return the needed gradients, one direction after the other."""
-    size, num_params = call.hidden_size, (len(call.tensors) - call.num_states) // call.directions
-    flags = [needs.tensor(k) for k in range(len(call.tensors))]
-    lstm, ways = call.spec.family == "lstm", []
-    extras = result.cells if lstm else result.rest.chunk(call.directions)
-    for direction in range(call.directions):
-        own, first = slice(direction * size, (direction + 1) * size), call.num_states + direction * num_params
-        extra = extras[direction].view(*result.y.shape[:2], -1) if extras[direction].numel() else result.rest
-        needs_own = [needs.x, *flags[: call.num_states], *flags[first : first + num_params]]
-        ways.append(
-            _backward_direction(
-                d_y[..., own], (d_h[direction], *([d_c[direction]] if lstm else [])), call.x, call.states(direction),
-                call.params(direction), result.y[..., own], (result.gates[direction], extra), call.spec,
-                reverse=direction == 1, needs=needs_own,
-            )
-        )  # fmt: skip
-    d_x = torch.stack([way[0] for way in ways]).sum(0) if len(ways) > 1 and needs.x else ways[0][0]
-    d_states = [
-        _stack(parts) if parts[0] is not None else None for parts in zip(*(way[1] for way in ways), strict=True)
+    """Return the needed gradients, in the order of their bits."""
+    if call.x.dtype in _HALF:
+        halves = [part.float() for part in (*result[:3], d_y, d_h, d_c)]
+        wide = backward(_widened(call), LayerResult(*halves[:3], *result[3:]), *halves[3:], needs)
+        flows = needs.flow_h + needs.flow_c  # those stay wide
+        cut = len(wide) - flows
+        return [grad.to(call.x.dtype) for grad in wide[:cut]] + wide[cut:]
+    numbers = _Numbers(call)
+    given = [part.contiguous() for part in result]
+    numbers.add(1, given, ())
+    seeds = [part.contiguous() for part in (d_y, d_h, d_c)]
+    num_states = call.num_states
+    states = [torch.empty_like(state, memory_format=torch.contiguous_format) for state in call.tensors[:num_states]]
+    params = [
+        torch.empty_like(param, memory_format=torch.contiguous_format) if needs.tensor(num_states + k) else None
+        for k, param in enumerate(call.tensors[num_states:])
     ]
-    return needs.pick([d_x, *d_states, *(grad for way in ways for grad in way[2])])
-
-
-def _stack(parts: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(parts)) if len(parts) > 1 else parts[0].unsqueeze(0)
-
-
-def _forward_direction(
-    x: Tensor, state: Sequence[Tensor], params: Sequence[Tensor], spec: CellSpec, *, reverse: bool, save: bool
-) -> tuple[Tensor, Tensors, Tensors]:
-    """Run one direction of one layer.
-
-    Args:
-        x: [T, B, I], T and B at least 1.
-        state: (h0, c0) or (h0,), each [B, H].
-        params: In the order of `parameter_table`.
-        reverse: Whether to run from the last step to the first.
-        save: Whether to return what `backward` needs.
-
-    Returns:
-        y [T, B, H], the final state, and (gates [T, B, G, H], extra [T, B, H]) or (). Extra is c of every step for the
-        LSTM, W_hn h + b_hn for the GRU, and empty for the RNN.
-    """
-    if x.dtype in _HALF:
-        y, state_n, saved = _forward_direction(
-            x.float(), _floats(state), _floats(params), spec, reverse=reverse, save=save
-        )
-        return y.to(x.dtype), tuple([part.to(x.dtype) for part in state_n]), saved
+    d_x = call.x.new_empty(call.x.shape) if needs.x else None
+    lead = (call.directions, *call.x.shape[:-1])
+    flow_h = call.x.new_empty((*lead, call.out_size)) if needs.flow_h else None
+    flow_c = call.x.new_empty((*lead, call.hidden_size)) if needs.flow_c else None
+    numbers.add_gradients(seeds, d_x, states, params, (flow_h, flow_c))
     module = _module()
-    (steps, batch, features), hidden = x.shape, params[1].shape[1]
-    x, state = x.contiguous(), [part.contiguous() for part in state]
-    weights = [part.contiguous() for part in params]
-    lstm = spec.family == "lstm"
-    y, state_n = x.new_empty(steps, batch, hidden), tuple([torch.empty_like(part) for part in state])
-    gates = x.new_empty(steps, batch, len(spec.gates), hidden) if save else None
-    extra = x.new_empty((steps, batch, hidden) if spec.family != "rnn" else 0) if save else None
-    module.forward(
-        _FAMILIES[spec.family, spec.nonlinearity], steps, batch, features, hidden, reverse, x.data_ptr(),
-        weights[0].data_ptr(), weights[1].data_ptr(),
-        weights[2].data_ptr() if spec.bias else 0, weights[3].data_ptr() if spec.bias else 0,
-        state[0].data_ptr(), state[1].data_ptr() if lstm else 0,
-        y.data_ptr(), state_n[0].data_ptr(), state_n[1].data_ptr() if lstm else 0,
-        _address(gates), _address(extra), cpu_team.num_threads(module),
+    module.backward(call.x.dtype == torch.float64, numbers.values, cpu_team.num_threads(module))
+    return needs.pick([d_x, *states, *params, flow_h, flow_c])
+
+
+def pack(call: LayerCall) -> tuple[Tensor, ...]:
+    """Return each direction's weights in the order the forward kernels read them; only this CPU level can."""
+    numbers = _Numbers(call)
+    module, twice = _module(), call.x.dtype == torch.float64
+    none = call.x.new_empty(0)
+    numbers.add(0, (none,) * 6, ())
+    size = module.packed_size(twice, numbers.values)
+    packed = tuple([call.x.new_empty(size + _ALIGN) for _ in range(call.directions)])
+    numbers.set_frozen(packed)
+    module.pack(twice, numbers.values)
+    return packed
+
+
+_ALIGN = 16  # numbers: room to start a packed weight on a cache line
+
+
+def _aligned(packed: Tensor) -> int:
+    return (packed.data_ptr() + 63) // 64 * 64
+
+
+class _Numbers:
+    """The list of numbers that stands for one call, and the tensors whose memory it names."""
+
+    __slots__ = ("_frozen_at", "_kept", "_slots", "values")
+
+    def __init__(self, call: LayerCall):
+        header, slots = _describe(call.spec)
+        x = call.x.contiguous()
+        tensors = [tensor.contiguous() for tensor in call.tensors]
+        lengths, resets, rows, seed = [
+            None if extra is None else extra.contiguous() for extra in (call.lengths, call.resets, call.rows, call.seed)
+        ]
+        if lengths is not None and lengths.dtype != torch.int64:
+            lengths = lengths.long()
+        packed = x.dim() == 2
+        h0 = tensors[0]
+        positions = x.shape[0] if packed else x.shape[0] * x.shape[1]
+        self._kept: list[object] = [x, tensors, lengths, resets, rows, seed]
+        self._slots = slots
+        values = self.values = [
+            *header, call.steps, h0.shape[1], x.shape[-1], call.hidden_size, h0.shape[2], call.directions, positions,
+            call.layer, 0, packed, x.data_ptr(), _address(lengths), _address(rows), _address(resets), _address(seed),
+            h0.data_ptr(),
+        ]  # fmt: skip
+        first = call.num_states
+        values.append(tensors[1].data_ptr() if first == 2 else 0)
+        self._add_parameters(tensors[first:], call.directions)
+        self._frozen_at = len(values)
+
+    def add(self, save: int, outputs: Sequence[Tensor], frozen: Sequence[Tensor]) -> None:
+        """Add where the results go: y, h_n, c_n, gates, cells, rest."""
+        values = self.values
+        values[_SAVE] = save
+        values += [0, 0]
+        self.set_frozen(frozen)
+        values += [part.data_ptr() for part in outputs]
+        self._kept.append(outputs)
+
+    def set_frozen(self, frozen: Sequence[Tensor]) -> None:
+        for k, packed in enumerate(frozen):
+            self.values[self._frozen_at + k] = _aligned(packed)
+        self._kept.append(frozen)
+
+    def add_gradients(
+        self,
+        seeds: Sequence[Tensor],
+        d_x: Tensor | None,
+        states: Sequence[Tensor],
+        params: Sequence[Tensor | None],
+        flows: Sequence[Tensor | None],
+    ) -> None:
+        """Add the gradients of y, h_n and c_n, and where those of everything else go."""
+        values = self.values
+        values += [part.data_ptr() for part in seeds]
+        values += [_address(d_x), states[0].data_ptr(), states[1].data_ptr() if len(states) == 2 else 0]
+        self._add_parameters(params, len(params) // len(self._slots))
+        values += [_address(flow) for flow in flows]
+        self._kept += [seeds, d_x, states, params, flows]
+
+    def _add_parameters(self, params: Sequence[Tensor | None], directions: int) -> None:
+        slots, count = self._slots, len(self._slots)
+        pointers = [0] * (2 * len(PARAMETERS))
+        for direction in range(directions):
+            for slot, param in zip(slots, params[direction * count : (direction + 1) * count], strict=True):
+                pointers[direction * len(PARAMETERS) + slot] = _address(param)
+        self.values += pointers
+
+
+_SAVE = 18  # where `save` stands in the list
+
+
+@lru_cache(maxsize=256)
+def _describe(spec: CellSpec) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the numbers that stand for a spec, and where each of its parameters goes in PARAMETERS."""
+    forget = 2 if spec.coupled else int(spec.forget_gate)
+    header = (
+        ("lstm", "gru", "rnn").index(spec.family), forget, (None, "ba2016", "state").index(spec.layer_norm),
+        int(spec.peephole), int(spec.projected), int(spec.reset_order == "before"), int(spec.nonlinearity == "relu"),
+        *[_bits(chance) for chance in (spec.recurrent_dropout, spec.zoneout_h, spec.zoneout_c)],
     )  # fmt: skip
-    return y, state_n, () if gates is None or extra is None else (gates, extra)
+    names = [parameter.name for parameter in parameter_table(spec, 1, 1, 1 if spec.projected else 0)]
+    return header, tuple(PARAMETERS.index(name) for name in names)
 
 
-def _backward_direction(
-    d_y: Tensor | None,
-    d_state: Optionals,
-    x: Tensor,
-    state: Sequence[Tensor],
-    params: Sequence[Tensor],
-    y: Tensor,
-    saved: Sequence[Tensor],
-    spec: CellSpec,
-    *,
-    reverse: bool,
-    needs: Sequence[bool],
-) -> tuple[Tensor | None, tuple[Tensor | None, ...], tuple[Tensor | None, ...]]:
-    """Return the gradients of x, of each initial state and of each parameter; None where `needs` is False.
-
-    Args:
-        d_y: [T, B, H] or None for zero.
-        d_state: Gradient of each final state, or None for zero.
-        saved: What `forward` returned with save=True.
-        needs: One flag for x, for each state and for each parameter, in that order.
-    """
-    if x.dtype in _HALF:
-        d_y = None if d_y is None else d_y.float()
-        d_state = [None if part is None else part.float() for part in d_state]
-        d_x, d_states, d_weights = _backward_direction(
-            d_y, d_state, x.float(), _floats(state), _floats(params), y.float(), saved, spec,
-            reverse=reverse, needs=needs,
-        )  # fmt: skip
-        half = [None if grad is None else grad.to(x.dtype) for grad in (d_x, *d_states, *d_weights)]
-        return half[0], tuple(half[1 : 1 + len(d_states)]), tuple(half[1 + len(d_states) :])
-    state = [part.contiguous() for part in state]
-    d_pre, d_hidden, d_initial = _sweep_back(d_y, d_state, state, params[1], y, saved, spec, reverse)
-    needs_x, needs_state, needs_params = needs[0], needs[1 : 1 + len(state)], needs[1 + len(state) :]
-    rows = d_pre.flatten(0, 1)  # [T*B, G*H]
-    d_x = _product(rows, params[0]).view(x.shape) if needs_x else None
-    d_params: list[Tensor | None] = [None] * len(params)
-    if needs_params[0]:
-        d_params[0] = _product(rows.t(), x.flatten(0, 1))
-    if needs_params[1]:
-        d_params[1] = _recurrent_gradient(d_hidden, y, state[0], reverse)
-    if spec.bias:
-        if needs_params[2]:
-            d_params[2] = rows.sum(0)
-        if needs_params[3]:
-            # A tensor of its own even where it is equal: the two biases must not share a gradient's memory.
-            shared = d_params[2] if d_hidden is d_pre else None
-            d_params[3] = shared.clone() if shared is not None else d_hidden.sum((0, 1))
-    d_states = tuple(part if needed else None for part, needed in zip(d_initial, needs_state, strict=True))
-    return d_x, d_states, tuple(d_params)
+def _bits(chance: float) -> int:
+    """Return a float64 as the integer of the same bits."""
+    return struct.unpack("<q", struct.pack("<d", chance))[0]
 
 
-def _floats(tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [tensor.float() for tensor in tensors]
-
-
-def _sweep_back(
-    d_y: Tensor | None,
-    d_state: Optionals,
-    state: Sequence[Tensor],
-    weight_hh: Tensor,
-    y: Tensor,
-    saved: Sequence[Tensor],
-    spec: CellSpec,
-    reverse: bool,
-) -> tuple[Tensor, Tensor, Tensors]:
-    """Return the gradients of the gate sums [T, B, G*H], of their recurrent part, and of the initial state."""
-    module = _module()
-    steps, batch, hidden = y.shape
-    gates, extra = (part.contiguous() for part in saved)
-    d_y = d_y.contiguous() if d_y is not None else None
-    d_state = [part.contiguous() if part is not None else None for part in d_state]
-    y, w_hh = y.contiguous(), weight_hh.contiguous()
-    d_pre = y.new_empty(steps, batch, gates.shape[2] * hidden)
-    d_hidden = torch.empty_like(d_pre) if spec.family == "gru" else d_pre
-    d_initial = tuple(torch.empty_like(part) for part in state)
-    lstm = spec.family == "lstm"
-    number = _FAMILIES[spec.family, spec.nonlinearity]
-    module.backward(
-        number, steps, batch, hidden, reverse, w_hh.data_ptr(),
-        _address(d_y), _address(d_state[0]), _address(d_state[1]) if lstm else 0,
-        state[0].data_ptr(), state[1].data_ptr() if lstm else 0, y.data_ptr(), gates.data_ptr(), extra.data_ptr(),
-        d_pre.data_ptr(), d_hidden.data_ptr(), d_initial[0].data_ptr(), d_initial[1].data_ptr() if lstm else 0,
-        cpu_team.num_threads(module),
-    )  # fmt: skip
-    return d_pre, d_hidden, d_initial
-
-
-def _recurrent_gradient(d_hidden: Tensor, y: Tensor, h0: Tensor, reverse: bool) -> Tensor:
-    """Return the gradient of W_hh: each step's d_hidden [B, G*H] times the h that the step read."""
-    first = -1 if reverse else 0
-    total = _product(d_hidden[first].t(), h0)
-    if len(y) > 1:
-        later, earlier = (d_hidden[:-1], y[1:]) if reverse else (d_hidden[1:], y[:-1])
-        _product(later.flatten(0, 1).t(), earlier.flatten(0, 1), out=total)
-    return total
-
-
-def _product(a: Tensor, b: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Return a b, or add it to `out`. Transposed views are read as they are."""
-    module = _module()
-    if a.stride(0) != 1 and a.stride(1) != 1:
-        a = a.contiguous()
-    b_transposed = b.stride(0) == 1 and b.stride(1) == b.shape[0]
-    b = b if b_transposed else b.contiguous()
-    c = a.new_empty(a.shape[0], b.shape[1]) if out is None else out
-    module.product(
-        a.shape[0], b.shape[1], a.shape[1], a.data_ptr(), a.stride(0), a.stride(1), b.data_ptr(), b_transposed,
-        0, c.data_ptr(), out is not None, cpu_team.num_threads(module),
-    )  # fmt: skip
-    return c
+def _widened(call: LayerCall) -> LayerCall:
+    tensors = [tensor.float() for tensor in call.tensors]
+    return LayerCall(
+        call.spec, call.x.float(), call.lengths, call.resets, call.rows, call.seed, call.layer, call.directions, tensors
+    )
 
 
 def _address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
 
 
-def _module():
+def _module() -> ModuleType:
     found = cpu_level.load()
     if found.module is None:
         raise BackendError(f"backend='cpu' cannot run: {found.reason}.")

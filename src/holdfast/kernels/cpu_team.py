@@ -1,7 +1,7 @@
 """The threads the `cpu` kernels run on: torch's own OpenMP team, since a second pool beside it gave no parallelism.
 
-The team is reached through GOMP_parallel of the OpenMP library that torch has loaded. Without it (macOS, an
-unusual build) and in a forked child, where the parent's team does not exist, kernels stay on the calling thread.
+The team is reached through GOMP_parallel of the OpenMP library that torch has loaded. Without it (macOS, an unusual
+build) and in a forked child, where the parent's team does not exist, the kernels have a small pool of their own.
 """
 
 from __future__ import annotations
@@ -14,32 +14,33 @@ from types import ModuleType
 import torch
 
 _LIBRARIES = ("libgomp", "libiomp5", "libomp")
+_ENTRIES = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 
 
 def num_threads(module: ModuleType) -> int:
-    """Return how many threads a kernel may use now: torch's setting, and 1 where there is no team."""
-    return torch.get_num_threads() if _join(module) else 1
+    """Return how many threads a kernel may use now: torch's own setting."""
+    _join(module)
+    return torch.get_num_threads()
 
 
 @lru_cache(maxsize=1)
-def _join(module: ModuleType) -> bool:
-    address = _team_address()
-    if not address:
-        return False
-    module.use_team(address)
-    os.register_at_fork(after_in_child=lambda: module.use_team(0))
-    return True
+def _join(module: ModuleType) -> None:
+    entries = _entry_points()
+    if entries is not None:
+        module.use_team(*entries)
+        os.register_at_fork(after_in_child=lambda: module.use_team(0, 0, 0))
 
 
-def _team_address() -> int:
-    """Return the address of GOMP_parallel in the OpenMP library that torch loaded, or 0."""
+def _entry_points() -> tuple[int, ...] | None:
+    """Return the addresses of the team's entry points in the OpenMP library that torch loaded."""
     for path in _loaded_libraries():
         try:
-            function = ctypes.CDLL(path, mode=getattr(os, "RTLD_NOLOAD", 0) | os.RTLD_NOW).GOMP_parallel
+            library = ctypes.CDLL(path, mode=getattr(os, "RTLD_NOLOAD", 0) | os.RTLD_NOW)
+            functions = [getattr(library, name) for name in _ENTRIES]
         except (OSError, AttributeError):
             continue  # gone, or an OpenMP library without GNU's entry point
-        return ctypes.cast(function, ctypes.c_void_p).value or 0
-    return 0
+        return tuple([ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions])
+    return None
 
 
 def _loaded_libraries() -> list[str]:

@@ -223,8 +223,10 @@ def _backward_impl(
 
 
 def _forward_fake(x, lengths, resets, rows, seed, spec_key, backend, layer, directions, save, tensors):
-    # Without the extras: whether a size unknown to the compiler is zero cannot be asked, and no shape depends on them.
-    call = LayerCall(CellSpec.from_key(spec_key), x, None, None, None, None, layer, directions, tensors)
+    # Without lengths and the like: whether a size unknown to the compiler is zero cannot be asked, and no shape depends
+    # on them. A seed has one number or none, and that is known.
+    drawn = seed if seed.numel() else None
+    call = LayerCall(CellSpec.from_key(spec_key), x, None, None, None, drawn, layer, directions, tensors)
     last = [torch.empty(state.shape, dtype=x.dtype, device=x.device) for state in tensors[: call.num_states]]
     y = x.new_empty((*x.shape[:-1], directions * call.out_size))
     c = last[1] if len(last) == 2 else x.new_empty(0)

@@ -1,0 +1,213 @@
+// The forward sweep through time: at each step the recurrent product, and the cell's own update while its sums are still
+// at hand. What needs a whole row (a normalisation, a second product) runs in stages, between which a crew waits.
+#pragma once
+
+#include "gru.h"
+#include "norm.h"
+#include "rnn.h"
+
+namespace holdfast {
+namespace HOLDFAST_LEVEL {
+
+// Advances active rows by the product and the cell at once.
+template <class Real, int G, class Cell>
+HOLDFAST_INLINE void fused_step(const Sweep<Real>& s, const Cell& cell) {
+  const auto read = [&](std::size_t i) { return s.rows[i].read; };
+  const auto update = [&](std::size_t i, std::size_t panel, const Real* sums) {
+    cell(s.rows[i], sums, panel * kLanes<Real>, panel_width<Real>(panel, s.a.H));
+  };
+  if constexpr (G == 1) {
+    const std::size_t begin = s.h_panels.begin / kGroup, end = (s.h_panels.end + kGroup - 1) / kGroup;
+    multiply_flat<Real>(read, s.active, s.a.P, s.side.w_hh, s.a.H, begin, end, update);
+  } else {
+    multiply<Real, G>(read, s.active, s.a.P, s.side.w_hh, s.h_panels.begin, s.h_panels.end, update);
+  }
+}
+
+// Writes the recurrent sums of G gates to row.sums.
+template <class Real, int G>
+void sums_step(const Sweep<Real>& s) {
+  fused_step<Real, G>(s, [&](const Row<Real>& row, const Real* sums, std::size_t j, std::size_t n) {
+    for (int g = 0; g < G; ++g) store_part(row.sums + g * s.a.H + j, load(sums + g * kLanes<Real>), n);
+  });
+}
+
+template <class Real, class Body>
+HOLDFAST_INLINE void for_own_units(const Sweep<Real>& s, const Body& body) {
+  for (std::size_t i = 0; i < s.active; ++i)
+    for_panels<Real>(s.h_panels, s.a.H, [&](std::size_t j, std::size_t n) { body(s.rows[i], j, n); });
+}
+
+// Normalises the part [begin, begin + size) of the recurrent sums, whole rows shared out among the crew.
+template <class Real>
+void normalise_sums(const Sweep<Real>& s, std::size_t begin, std::size_t size, std::size_t part) {
+  s.wait_for_crew();
+  const Parameters<const Real*>& p = s.params;
+  for (std::size_t i = s.crew.member; i < s.active; i += s.crew.size) {
+    const Row<Real>& row = s.rows[i];
+    normalise(row.sums + begin, size, p.ln_hh_w + begin, p.ln_hh_b + begin, at(p.b_hh, begin), at(row.hat_hh, begin),
+              at(row.factor_hh, part));
+  }
+  s.wait_for_crew();
+}
+
+// An LSTM with layer norm: sums, their normalisation, c, its normalisation, h.
+template <class Real, int G>
+void lstm_normed_step(const Sweep<Real>& s) {
+  const std::size_t H = s.a.H;
+  sums_step<Real, G>(s);
+  normalise_sums(s, 0, G * H, 0);
+  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
+    const Vec<Real> raw = lstm_cell<Real, G>(s, row, row.sums + j, H, j, n);
+    store_part(row.cell + j, raw, n);
+    if (s.a.spec.norm == Norm::kBa2016) store_part(row.sums + j, raw, n);  // i's sum has been read
+  });
+  s.wait_for_crew();
+  for (std::size_t i = s.crew.member; i < s.active; i += s.crew.size) {
+    const Row<Real>& row = s.rows[i];
+    normalise<Real>(row.cell, H, s.params.ln_c_w, s.params.ln_c_b, nullptr, row.hat_c, row.factor_c);
+  }
+  s.wait_for_crew();
+  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
+    const Vec<Real> normed = load_part(row.cell + j, n);
+    const Vec<Real> c = s.a.spec.norm == Norm::kBa2016 ? load_part(row.sums + j, n) : normed;
+    const std::size_t o = (G - 1) * H + j;
+    lstm_output<Real, G>(s, row, load_part(row.pre + o, n) + load_part(row.sums + o, n), c, normed, j, n);
+  });
+}
+
+// A GRU that resets before the product, normalised or not.
+template <class Real>
+void gru_before_step(const Sweep<Real>& s) {
+  const std::size_t H = s.a.H;
+  sums_step<Real, 2>(s);
+  if (s.a.spec.norm != Norm::kNone) normalise_sums(s, 0, 2 * H, 0);
+  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) { gru_reset(s, row, j, n); });
+  s.wait_for_crew();
+  const auto inner = [&](std::size_t i) { return s.rows[i].inner; };
+  const std::size_t begin = s.h_panels.begin / kGroup, end = (s.h_panels.end + kGroup - 1) / kGroup;
+  multiply_flat<Real>(inner, s.active, H, s.side.w_n, H, begin, end,
+                      [&](std::size_t i, std::size_t panel, const Real* sums) {
+                        store_part(s.rows[i].sums + 2 * H + panel * kLanes<Real>, load(sums),
+                                   panel_width<Real>(panel, H));
+                      });
+  if (s.a.spec.norm != Norm::kNone) normalise_sums(s, 2 * H, H, 1);
+  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) { gru_candidate(s, row, j, n); });
+}
+
+template <class Real, int G>
+HOLDFAST_INLINE void lstm_step(const Sweep<Real>& s) {
+  if (s.a.spec.norm != Norm::kNone) return lstm_normed_step<Real, G>(s);
+  fused_step<Real, G>(s, [&](const Row<Real>& row, const Real* sums, std::size_t j, std::size_t n) {
+    lstm_forward<Real, G>(s, row, sums, kLanes<Real>, j, n);
+  });
+}
+
+template <class Real>
+void gru_step(const Sweep<Real>& s) {
+  if (s.a.spec.reset_before) return gru_before_step(s);
+  if (s.a.spec.norm == Norm::kNone)
+    return fused_step<Real, 3>(s, [&](const Row<Real>& row, const Real* sums, std::size_t j, std::size_t n) {
+      gru_forward(s, row, sums, kLanes<Real>, j, n);
+    });
+  sums_step<Real, 3>(s);
+  normalise_sums(s, 0, 3 * s.a.H, 0);
+  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
+    gru_forward(s, row, row.sums + j, s.a.H, j, n);
+  });
+}
+
+template <class Real>
+void rnn_step(const Sweep<Real>& s) {
+  if (s.a.spec.norm == Norm::kNone)
+    return fused_step<Real, 1>(s, [&](const Row<Real>& row, const Real* sums, std::size_t j, std::size_t n) {
+      rnn_forward(s, row, sums, j, n);
+    });
+  sums_step<Real, 1>(s);
+  normalise_sums(s, 0, s.a.H, 0);
+  for_own_units(
+      s, [&](const Row<Real>& row, std::size_t j, std::size_t n) { rnn_forward(s, row, row.sums + j, j, n); });
+}
+
+// h = W_hr (o tanh(c))
+template <class Real>
+void project_step(const Sweep<Real>& s) {
+  s.wait_for_crew();
+  const std::size_t begin = s.p_panels.begin / kGroup, end = (s.p_panels.end + kGroup - 1) / kGroup;
+  multiply_flat<Real>([&](std::size_t i) { return s.rows[i].output; }, s.active, s.a.H, s.side.w_hr, s.a.P, begin, end,
+                      [&](std::size_t i, std::size_t panel, const Real* sums) {
+                        finish_h(s, s.rows[i], load(sums), panel * kLanes<Real>, panel_width<Real>(panel, s.a.P));
+                      });
+}
+
+// Where step t's rows read and write, and the masked copy of h that the product reads under dropout.
+template <class Real>
+void open_step(const Sweep<Real>& s, std::size_t t) {
+  const Call<Real>& a = s.a;
+  for (std::size_t i = 0; i < s.active; ++i) {
+    Row<Real>& row = s.rows[i];
+    const std::size_t k = s.k(i), position = s.order.position(t, row.slot);
+    place(s, row, k, t);
+    row.read = row.h_prev;
+    row.output = a.spec.projected ? (s.saved.output ? s.saved.output + position * a.H : s.side.output + k * a.H) : nullptr;
+    if (a.spec.reset_before && !row.inner) row.inner = s.side.read + (a.B + k) * a.P;
+    if (!row.dropped) continue;
+    row.copy = s.saved.read ? s.saved.read + position * a.P : s.side.read + k * a.P;
+    row.read = row.copy;
+    for_panels<Real>(s.p_panels, a.P, [&](std::size_t j, std::size_t n) {
+      store_part(row.copy + j, load_part(row.h_prev + j, n) * load_part(row.dropped + j, n), n);
+    });
+  }
+  draw_zoneout(s, t, s.active);
+  if (s.side.dropped) s.wait_for_crew();
+}
+
+template <class Real>
+void step(const Sweep<Real>& s) {
+  switch (s.a.spec.family) {
+    case Family::kLstm: s.a.spec.forget == Forget::kOwn ? lstm_step<Real, 4>(s) : lstm_step<Real, 3>(s); break;
+    case Family::kGru: gru_step(s); break;
+    case Family::kRnn: rnn_step(s); break;
+  }
+  if (s.a.spec.projected) project_step(s);
+  s.wait_for_crew();
+}
+
+// The state after each row's last step: where it is, or what was given to a row without steps.
+template <class Real>
+void close_rows(const Sweep<Real>& s) {
+  const Call<Real>& a = s.a;
+  const std::size_t d = s.crew.direction;
+  for (std::size_t i = s.crew.member; i < s.crew.count; i += s.crew.size) {
+    const Row<Real>& row = s.rows[i];
+    const std::size_t state = d * a.B + row.caller, length = row.length;
+    const std::size_t last = length ? s.order.position(s.reverse ? 0 : length - 1, row.slot) : 0;
+    const Real* h = length ? a.y + last * a.D * a.P + d * a.P : a.h0 + state * a.P;
+    __builtin_memcpy(a.h_n + state * a.P, h, a.P * sizeof(Real));
+    if (!a.c0 || (length && !a.cells)) continue;  // c_n held c all along
+    const Real* c = length ? a.cells + (d * a.N + last) * a.H : a.c0 + state * a.H;
+    __builtin_memcpy(a.c_n + state * a.H, c, a.H * sizeof(Real));
+  }
+}
+
+template <class Real>
+void forward_sweep(Sweep<Real>& s) {
+  const std::size_t T = s.a.T;
+  draw_dropout(s);
+  s.active = s.reverse ? 0 : s.crew.count;
+  for (std::size_t k = 0; k < T; ++k) {
+    const std::size_t t = s.reverse ? T - 1 - k : k;
+    if (s.reverse) {
+      while (s.active < s.crew.count && s.rows[s.active].length > t) ++s.active;
+    } else {
+      while (s.active > 0 && s.rows[s.active - 1].length <= t) --s.active;
+    }
+    if (s.active == 0) continue;  // the same for the whole crew
+    open_step(s, t);
+    step(s);
+  }
+  close_rows(s);
+}
+
+}  // namespace HOLDFAST_LEVEL
+}  // namespace holdfast

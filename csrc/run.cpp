@@ -1,0 +1,122 @@
+#include "run.h"
+
+#include <new>
+
+#include "team.h"
+
+namespace holdfast {
+#if HOLDFAST_HAS_V3
+namespace level_v3 { extern const Level level; }
+#endif
+#if HOLDFAST_HAS_V4
+namespace level_v4 { extern const Level level; }
+#endif
+#if HOLDFAST_HAS_NEON
+namespace level_neon { extern const Level level; }
+#endif
+
+namespace {
+
+const Level* current = nullptr;
+
+std::vector<const Level*> runnable() {
+  std::vector<const Level*> levels;
+#if HOLDFAST_HAS_V3
+  __builtin_cpu_init();
+  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+                  __builtin_cpu_supports("bmi2");
+  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vl");
+  if (v4) levels.push_back(&level_v4::level);
+  if (v3) levels.push_back(&level_v3::level);
+#endif
+#if HOLDFAST_HAS_NEON
+  levels.push_back(&level_neon::level);
+#endif
+  return levels;
+}
+
+// Uninitialised memory on a cache line of its own: a vector load must not straddle two.
+struct Memory {
+  explicit Memory(std::size_t bytes) : data(::operator new(bytes + 64, std::align_val_t{64})) {}
+  ~Memory() { ::operator delete(data, std::align_val_t{64}); }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  void* data;
+};
+
+double split_from = 1.5e6;  // multiply-adds of a call below which waking a second thread costs more
+
+template <class Real>
+unsigned useful_threads(const Call<Real>& call, unsigned threads) {
+  return threads < 2 || multiply_adds(call) < split_from ? 1 : threads;
+}
+
+template <class Real>
+struct Job {
+  const LevelOf<Real>& level;
+  const Call<Real>& call;
+  const Gradients<Real>* gradients;
+  void* scratch;
+  unsigned capacity;
+
+  static void work(void* self, unsigned thread, unsigned threads) {
+    const Job& job = *static_cast<Job*>(self);
+    if (job.gradients) {
+      job.level.backward(job.call, *job.gradients, job.scratch, job.capacity, thread, threads);
+    } else {
+      job.level.forward(job.call, job.scratch, job.capacity, thread, threads);
+    }
+  }
+};
+
+template <class Real>
+void run(const Call<Real>& call, const Gradients<Real>* gradients, unsigned threads) {
+  const LevelOf<Real>& level = kernels_of<Real>(*current);
+  const unsigned useful = useful_threads(call, threads);
+  const Memory scratch(level.scratch_size(call, gradients, useful));
+  level.prepare(call, gradients, scratch.data, useful);
+  Job<Real> job{level, call, gradients, scratch.data, useful};
+  run_on_team(&Job<Real>::work, &job, useful);
+}
+
+}  // namespace
+
+template <>
+const LevelOf<float>& kernels_of<float>(const Level& level) { return level.single; }
+template <>
+const LevelOf<double>& kernels_of<double>(const Level& level) { return level.twice; }
+
+std::vector<std::string> runnable_levels() {
+  std::vector<std::string> names;
+  for (const Level* level : runnable()) names.emplace_back(level->name);
+  return names;
+}
+
+bool use_level(const std::string& name) {
+  for (const Level* level : runnable()) {
+    if (name != level->name) continue;
+    current = level;
+    return true;
+  }
+  return false;
+}
+
+const Level* level_in_use() { return current; }
+
+void set_split_from(double work) { split_from = work; }
+
+template <class Real>
+void run_forward(const Call<Real>& call, unsigned threads) { run<Real>(call, nullptr, threads); }
+template <class Real>
+void run_backward(const Call<Real>& call, const Gradients<Real>& gradients, unsigned threads) {
+  run(call, &gradients, threads);
+}
+
+template void run_forward<float>(const Call<float>&, unsigned);
+template void run_forward<double>(const Call<double>&, unsigned);
+template void run_backward<float>(const Call<float>&, const Gradients<float>&, unsigned);
+template void run_backward<double>(const Call<double>&, const Gradients<double>&, unsigned);
+
+}  // namespace holdfast
