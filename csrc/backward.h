@@ -23,7 +23,10 @@ HOLDFAST_INLINE void back_to_h(const Sweep<Real>& s, const Row<Real>& row, Vec<R
     total = load_part(row.d_h_n + j, n);
   }
   if (row.done) return store_part(row.d_h0 + j, total, n);
-  if (row.d_y) total = total + load_part(row.d_y + j, n);
+  if (row.d_y) {
+    total = total + load_part(row.d_y + j, n);
+    fetch(row.d_y + row.ahead * static_cast<std::ptrdiff_t>(s.a.D * s.a.P) + j);
+  }
   if (row.flow_h) store_part(row.flow_h + j, total, n);
   if (row.carry) {
     const Shares<Real> shares = split_kept(row.keep_h, static_cast<Real>(s.a.spec.zoneout_h), total, j, n);
@@ -37,8 +40,8 @@ HOLDFAST_INLINE void back_to_h(const Sweep<Real>& s, const Row<Real>& row, Vec<R
 template <class Real, class Cell>
 HOLDFAST_INLINE void product_back(const Sweep<Real>& s, std::size_t linked, const Cell& cell) {
   const std::size_t P = s.a.P, K = (s.a.spec.reset_before ? 2 : s.a.spec.gates()) * s.a.H;
-  const std::size_t begin = s.p_panels.begin / kGroup, end = (s.p_panels.end + kGroup - 1) / kGroup;
-  multiply_flat<Real>([&](std::size_t i) { return s.rows[i].d_next; }, linked, K, s.side.w_hh, P, begin, end,
+  multiply_flat<Real>([&](std::size_t i) { return s.rows[i].d_next; }, linked, K, s.side.w_hh, s.p_columns,
+                      s.p_groups,
                       [&](std::size_t i, std::size_t panel, const Real* sums) {
                         back_to_h(s, s.rows[i], load(sums), panel * kLanes<Real>, panel_width<Real>(panel, P), cell);
                       });
@@ -94,8 +97,8 @@ void lstm_normed_back(const Sweep<Real>& s) {
 template <class Real>
 void project_back(const Sweep<Real>& s) {
   s.wait_for_crew();
-  const std::size_t begin = s.h_panels.begin / kGroup, end = (s.h_panels.end + kGroup - 1) / kGroup;
-  multiply_flat<Real>([&](std::size_t i) { return s.rows[i].d_new; }, s.active, s.a.P, s.side.w_hr, s.a.H, begin, end,
+  multiply_flat<Real>([&](std::size_t i) { return s.rows[i].d_new; }, s.active, s.a.P, s.side.w_hr, s.h_columns,
+                      s.h_groups,
                       [&](std::size_t i, std::size_t panel, const Real* sums) {
                         store_part(s.rows[i].output + panel * kLanes<Real>, load(sums),
                                    panel_width<Real>(panel, s.a.H));
@@ -104,14 +107,15 @@ void project_back(const Sweep<Real>& s) {
 
 template <class Real>
 void gru_before_back(const Sweep<Real>& s) {
-  const std::size_t H = s.a.H, begin = s.h_panels.begin / kGroup, end = (s.h_panels.end + kGroup - 1) / kGroup;
+  const std::size_t H = s.a.H;
   const bool normed = s.a.spec.norm != Norm::kNone;
   for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
     gru_back_first(s, row, load_part(row.d_new + j, n), j, n);
   });
   if (normed) normalise_sums_back(s, 2 * H, H, 1);
   s.wait_for_crew();
-  multiply_flat<Real>([&](std::size_t i) { return s.rows[i].d_hidden + 2 * H; }, s.active, H, s.side.w_n, H, begin, end,
+  multiply_flat<Real>([&](std::size_t i) { return s.rows[i].d_hidden + 2 * H; }, s.active, H, s.side.w_n, s.h_columns,
+                      s.h_groups,
                       [&](std::size_t i, std::size_t panel, const Real* sums) {
                         gru_back_reset(s.rows[i], load(sums), panel * kLanes<Real>, panel_width<Real>(panel, H));
                       });
@@ -174,6 +178,8 @@ void place_back(const Sweep<Real>& s, const Gradients<Real>& d, Row<Real>& row, 
   const std::size_t direction = s.crew.direction, GH = a.spec.gates() * a.H;
   const std::size_t position = s.order.position(t, row.slot), own = direction * a.N + position;
   place(s, row, k, t);
+  const std::size_t after = s.reverse ? t + 1 : t - 1;
+  row.ahead = after < row.length ? static_cast<std::ptrdiff_t>(s.order.position(after, row.slot) - position) : 0;
   row.d_y = d.d_y + position * a.D * a.P + direction * a.P;
   row.output = at(s.side.output, k * a.H);
   row.d_pre = s.side.d_pre + position * GH;

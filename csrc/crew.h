@@ -11,14 +11,12 @@
 namespace holdfast {
 namespace HOLDFAST_LEVEL {
 
-struct Range {
-  std::size_t begin, end;
-};
-
 // Part `k` of `parts` of n things.
 HOLDFAST_INLINE Range share(std::size_t n, std::size_t k, std::size_t parts) {
   return {n * k / parts, n * (k + 1) / parts};
 }
+
+constexpr double kWaitCycles = 700;  // of a wait of two threads on one die
 
 HOLDFAST_INLINE void pause_briefly() {
 #if defined(__x86_64__)
@@ -68,18 +66,18 @@ struct Crew {
   Barrier* barrier;
 };
 
-// A sweep's cost on one thread, in cycles and roughly: what decides how rows and units are split. Constants from
-// `make bench` on AVX-512; they steer, and change no result.
+// A step's cost on one thread, in cycles and roughly: what decides how rows and units are split. Constants measured on
+// AVX-512 (docs/lab-notes.md); they steer, and change no result.
 template <class Real>
 double step_cost(const Call<Real>& a, std::size_t rows, std::size_t members) {
   const std::size_t panels = (num_panels<Real>(a.H) + members - 1) / members;
-  const double vectors = static_cast<double>(panels) * a.spec.gates() * a.P;
-  const double bytes = vectors * kVectorBytes;
-  const double per_byte = bytes < 40e3 ? 1.0 / 128 : bytes < 900e3 ? 1.0 / 40 : 1.0 / 12;
-  const double product = vectors * (rows < 2 ? 1.3 : static_cast<double>(rows));
-  const double stream = bytes * per_byte;
+  const double vectors = static_cast<double>(panels * a.spec.gates() * a.P);
+  const double bytes = vectors * kVectorBytes;  // of weights, read at every step
+  const double per_byte = bytes < 40e3 ? 1.0 / 100 : bytes < 800e3 ? 1.0 / 30 : 1.0 / 12;
+  const double product = vectors * (rows < 2 ? 0.7 : 0.55 * static_cast<double>(rows)), stream = bytes * per_byte;
   const double stages = 1.0 + (a.spec.norm != Norm::kNone ? 4 : 0) + a.spec.projected + a.spec.reset_before;
-  return (product > stream ? product : stream) + 90.0 * panels * rows + (members > 1 ? 900.0 * stages : 0);
+  return (product > stream ? product : stream) + 70.0 * static_cast<double>(panels * rows) +
+         (members > 1 ? kWaitCycles * stages : 0);
 }
 
 // How many crews share `threads` threads that run one direction; each has threads / crews members.

@@ -17,10 +17,9 @@ HOLDFAST_INLINE void fused_step(const Sweep<Real>& s, const Cell& cell) {
     cell(s.rows[i], sums, panel * kLanes<Real>, panel_width<Real>(panel, s.a.H));
   };
   if constexpr (G == 1) {
-    const std::size_t begin = s.h_panels.begin / kGroup, end = (s.h_panels.end + kGroup - 1) / kGroup;
-    multiply_flat<Real>(read, s.active, s.a.P, s.side.w_hh, s.a.H, begin, end, update);
+    multiply_flat<Real>(read, s.active, s.a.P, s.side.w_hh, s.h_columns, s.h_groups, update);
   } else {
-    multiply<Real, G>(read, s.active, s.a.P, s.side.w_hh, s.h_panels.begin, s.h_panels.end, update);
+    multiply<Real, G>(read, s.active, s.a.P, s.side.w_hh, s.h_panels, update);
   }
 }
 
@@ -85,8 +84,7 @@ void gru_before_step(const Sweep<Real>& s) {
   for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) { gru_reset(s, row, j, n); });
   s.wait_for_crew();
   const auto inner = [&](std::size_t i) { return s.rows[i].inner; };
-  const std::size_t begin = s.h_panels.begin / kGroup, end = (s.h_panels.end + kGroup - 1) / kGroup;
-  multiply_flat<Real>(inner, s.active, H, s.side.w_n, H, begin, end,
+  multiply_flat<Real>(inner, s.active, H, s.side.w_n, s.h_columns, s.h_groups,
                       [&](std::size_t i, std::size_t panel, const Real* sums) {
                         store_part(s.rows[i].sums + 2 * H + panel * kLanes<Real>, load(sums),
                                    panel_width<Real>(panel, H));
@@ -133,11 +131,21 @@ void rnn_step(const Sweep<Real>& s) {
 template <class Real>
 void project_step(const Sweep<Real>& s) {
   s.wait_for_crew();
-  const std::size_t begin = s.p_panels.begin / kGroup, end = (s.p_panels.end + kGroup - 1) / kGroup;
-  multiply_flat<Real>([&](std::size_t i) { return s.rows[i].output; }, s.active, s.a.H, s.side.w_hr, s.a.P, begin, end,
+  multiply_flat<Real>([&](std::size_t i) { return s.rows[i].output; }, s.active, s.a.H, s.side.w_hr, s.p_columns, s.p_groups,
                       [&](std::size_t i, std::size_t panel, const Real* sums) {
                         finish_h(s, s.rows[i], load(sums), panel * kLanes<Real>, panel_width<Real>(panel, s.a.P));
                       });
+}
+
+// The next step's part of the input's sums, for this thread's units.
+template <class Real>
+void fetch_pre(const Sweep<Real>& s, std::size_t position) {
+  const std::size_t H = s.a.H, gates = s.a.spec.gates();
+  const Real* pre = s.side.pre + position * gates * H;
+  constexpr std::size_t line = 64 / sizeof(Real);
+  const std::size_t begin = s.h_panels.begin * kLanes<Real>, end = least(s.h_panels.end * kLanes<Real>, H);
+  for (std::size_t g = 0; g < gates; ++g)
+    for (std::size_t j = begin; j < end; j += line) fetch(pre + g * H + j);
 }
 
 // Where step t's rows read and write, and the masked copy of h that the product reads under dropout.
@@ -149,6 +157,8 @@ void open_step(const Sweep<Real>& s, std::size_t t) {
     const std::size_t k = s.k(i), position = s.order.position(t, row.slot);
     place(s, row, k, t);
     row.read = row.h_prev;
+    const std::size_t after = s.reverse ? t - 1 : t + 1;
+    if (after < row.length) fetch_pre(s, s.order.position(after, row.slot));
     row.output = a.spec.projected ? (s.saved.output ? s.saved.output + position * a.H : s.side.output + k * a.H) : nullptr;
     if (a.spec.reset_before && !row.inner) row.inner = s.side.read + (a.B + k) * a.P;
     if (!row.dropped) continue;

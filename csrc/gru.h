@@ -79,6 +79,9 @@ HOLDFAST_INLINE GruStep<Real> gru_back_to_candidate(const Sweep<Real>& s, const 
                                                     std::size_t j, std::size_t n) {
   const std::size_t H = s.a.H;
   const Vec<Real> one = splat(Real(1)), h_prev = load_part(row.h_prev + j, n);
+  const std::ptrdiff_t ahead = row.ahead * static_cast<std::ptrdiff_t>(H);
+  for (int gate = 0; gate < 3; ++gate) fetch(row.gates + 3 * ahead + gate * H + j);
+  fetch(row.inner + ahead + j);
   const Vec<Real> r = load_part(row.gates + j, n), z = load_part(row.gates + H + j, n);
   const Vec<Real> candidate = load_part(row.gates + 2 * H + j, n);
   store_part(row.carry + j, fma(d_h, z, load_part(row.carry + j, n)), n);

@@ -64,16 +64,16 @@ void pack_forward(const Call<Real>& a, std::size_t direction, const Side<Real>& 
   const Parameters<const Real*>& p = a.params[direction];
   const std::size_t gates = a.spec.gates();
   const Range rows = panels_of<Real>(gates * a.H, thread, threads), units = panels_of<Real>(a.H, thread, threads);
-  pack_flat(p.w_ih, gates * a.H, a.I, rows.begin, rows.end, side.w_ih);
+  const Groups hidden = hidden_groups(a, false);
+  pack_flat(p.w_ih, gates * a.H, a.I, groups_of<Real>(gates * a.H), rows, side.w_ih);
   if (gates == 1) {
-    pack_flat(p.w_hh, a.H, a.P, units.begin, units.end, side.w_hh);
+    pack_flat(p.w_hh, a.H, a.P, hidden, units, side.w_hh);
   } else {
-    pack_gates(p.w_hh, a.spec.reset_before ? 2 : gates, a.H, a.P, units.begin, units.end, side.w_hh);
+    pack_gates(p.w_hh, a.spec.reset_before ? 2 : gates, a.H, a.P, units, side.w_hh);
   }
-  if (a.spec.reset_before) pack_flat(p.w_hh + 2 * a.H * a.P, a.H, a.P, units.begin, units.end, side.w_n);
+  if (a.spec.reset_before) pack_flat(p.w_hh + 2 * a.H * a.P, a.H, a.P, hidden, units, side.w_n);
   if (!a.spec.projected) return;
-  const Range outs = panels_of<Real>(a.P, thread, threads);
-  pack_flat(p.w_hr, a.P, a.H, outs.begin, outs.end, side.w_hr);
+  pack_flat(p.w_hr, a.P, a.H, output_groups(a, false), panels_of<Real>(a.P, thread, threads), side.w_hr);
 }
 
 template <class Real>
@@ -82,12 +82,11 @@ void pack_backward(const Call<Real>& a, const Gradients<Real>& d, std::size_t di
   const Parameters<const Real*>& p = a.params[direction];
   const std::size_t GH = a.spec.gates() * a.H;
   const Range outs = panels_of<Real>(a.P, thread, threads), units = panels_of<Real>(a.H, thread, threads);
-  pack_columns(p.w_hh, a.P, a.spec.reset_before ? 2 * a.H : GH, outs.begin, outs.end, side.w_hh);
-  if (a.spec.reset_before) pack_columns(p.w_hh + 2 * a.H * a.P, a.H, a.H, units.begin, units.end, side.w_n);
-  if (a.spec.projected) pack_columns(p.w_hr, a.H, a.P, units.begin, units.end, side.w_hr);
-  if (!d.d_x) return;
-  const Range inputs = panels_of<Real>(a.I, thread, threads);
-  pack_columns(p.w_ih, a.I, GH, inputs.begin, inputs.end, side.w_ih);
+  const Groups hidden = hidden_groups(a, true);
+  pack_columns(p.w_hh, a.P, a.spec.reset_before ? 2 * a.H : GH, output_groups(a, true), outs, side.w_hh);
+  if (a.spec.reset_before) pack_columns(p.w_hh + 2 * a.H * a.P, a.H, a.H, hidden, units, side.w_n);
+  if (a.spec.projected) pack_columns(p.w_hr, a.H, a.P, hidden, units, side.w_hr);
+  if (d.d_x) pack_columns(p.w_ih, a.I, GH, groups_of<Real>(a.I), panels_of<Real>(a.I, thread, threads), side.w_ih);
 }
 
 // The bias of the input's product: b_ih + b_hh, but for the rows of n whose b_hh stays inside the product with r.
@@ -129,7 +128,7 @@ void forward(const Call<Real>& a, void* memory, unsigned capacity, unsigned thre
   for (std::size_t k = 0; k < a.D; ++k) project_input(a, scratch.side[k], positions, k, thread, threads);
   wait(all, threads);
   for (std::size_t k = 0; k < a.D; ++k) {
-    Sweep<Real> sweep = open_sweep(a, scratch, k, thread, threads);
+    Sweep<Real> sweep = open_sweep(a, scratch, k, thread, threads, false);
     if (sweep.crew.count) forward_sweep(sweep);
   }
 }
@@ -147,7 +146,7 @@ void backward(const Call<Real>& a, const Gradients<Real>& d, void* memory, unsig
   clear_padding(a, d.d_c, a.D, a.H, thread, threads);
   wait(all, threads);
   for (std::size_t k = 0; k < a.D; ++k) {
-    Sweep<Real> sweep = open_sweep(a, scratch, k, thread, threads);
+    Sweep<Real> sweep = open_sweep(a, scratch, k, thread, threads, true);
     if (sweep.crew.count) backward_sweep(sweep, d);
   }
   wait(all, threads);
@@ -167,7 +166,8 @@ void backward(const Call<Real>& a, const Gradients<Real>& d, void* memory, unsig
     wait(all, threads);
   }
   for (std::size_t k = 0; k < a.D; ++k) {
-    weight_gradients(a, d, scratch.side[k], positions, k, thread, threads);
+    Real* packed = scratch.columns + thread * scratch.columns_size;
+    weight_gradients(a, d, scratch.side[k], positions, k, packed, thread, threads);
     if (d.d_x) input_gradient(a, d, scratch.side[k], positions, k, thread, threads);
   }
 }

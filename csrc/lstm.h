@@ -92,6 +92,9 @@ HOLDFAST_INLINE LstmStep<Real> lstm_back_to_cell(const Sweep<Real>& s, const Row
   const std::size_t H = s.a.H;
   const Spec& spec = s.a.spec;
   const Vec<Real> one = splat(Real(1));
+  const std::ptrdiff_t ahead = row.ahead * static_cast<std::ptrdiff_t>(H);
+  for (int gate = 0; gate < 4; ++gate) fetch(row.gates + 4 * ahead + gate * H + j);
+  fetch(row.c_prev + ahead + j);
   LstmStep<Real> d{};
   d.i = load_part(row.gates + j, n), d.f = load_part(row.gates + H + j, n);
   d.g = load_part(row.gates + 2 * H + j, n), d.o = load_part(row.gates + 3 * H + j, n);

@@ -52,10 +52,9 @@ std::size_t flat_size(std::size_t units, std::size_t K) {
 
 // Panels [begin, end) of w [gates*H, K] as [panel][k][gate][lane]: all gates of a unit side by side.
 template <class Real>
-void pack_gates(const Real* w, std::size_t gates, std::size_t H, std::size_t K, std::size_t begin, std::size_t end,
-                Real* packed) {
+void pack_gates(const Real* w, std::size_t gates, std::size_t H, std::size_t K, const Range& panels, Real* packed) {
   const std::size_t stride = gates * kLanes<Real>;
-  for (std::size_t panel = begin; panel < end; ++panel)
+  for (std::size_t panel = panels.begin; panel < panels.end; ++panel)
     for (std::size_t g = 0; g < gates; ++g)
       pack_vector(w + (g * H + panel * kLanes<Real>) * K, panel_width<Real>(panel, H), K,
                   packed + panel * K * stride + g * kLanes<Real>, stride);
@@ -63,29 +62,31 @@ void pack_gates(const Real* w, std::size_t gates, std::size_t H, std::size_t K, 
 
 // Where a panel stands in [group][k][panel of the group][lane], and how far its k are apart.
 template <class Real>
-HOLDFAST_INLINE Real* flat_panel(Real* packed, std::size_t panel, std::size_t units, std::size_t K,
+HOLDFAST_INLINE Real* flat_panel(Real* packed, std::size_t panel, const Groups& groups, std::size_t K,
                                  std::size_t* stride) {
-  const std::size_t panels = num_panels<Real>(units), group = panel / kGroup;
-  *stride = least(panels - group * kGroup, kGroup) * kLanes<Real>;
-  return packed + group * kGroup * kLanes<Real> * K + (panel - group * kGroup) * kLanes<Real>;
+  const std::size_t group = groups.group_of(panel), first = groups.first(group);
+  *stride = groups.width(group) * kLanes<Real>;
+  return packed + first * kLanes<Real> * K + (panel - first) * kLanes<Real>;
 }
 
 // Panels [begin, end) of w [units, K], each unit a row.
 template <class Real>
-void pack_flat(const Real* w, std::size_t units, std::size_t K, std::size_t begin, std::size_t end, Real* packed) {
-  for (std::size_t panel = begin; panel < end; ++panel) {
+void pack_flat(const Real* w, std::size_t units, std::size_t K, const Groups& groups, const Range& panels,
+               Real* packed) {
+  for (std::size_t panel = panels.begin; panel < panels.end; ++panel) {
     std::size_t stride;
-    Real* out = flat_panel(packed, panel, units, K, &stride);
+    Real* out = flat_panel(packed, panel, groups, K, &stride);
     pack_vector(w + panel * kLanes<Real> * K, panel_width<Real>(panel, units), K, out, stride);
   }
 }
 
 // Panels [begin, end) of w [K, units], each unit a column.
 template <class Real>
-void pack_columns(const Real* w, std::size_t units, std::size_t K, std::size_t begin, std::size_t end, Real* packed) {
-  for (std::size_t panel = begin; panel < end; ++panel) {
+void pack_columns(const Real* w, std::size_t units, std::size_t K, const Groups& groups, const Range& panels,
+                  Real* packed) {
+  for (std::size_t panel = panels.begin; panel < panels.end; ++panel) {
     std::size_t stride;
-    Real* out = flat_panel(packed, panel, units, K, &stride);
+    Real* out = flat_panel(packed, panel, groups, K, &stride);
     const std::size_t width = panel_width<Real>(panel, units);
     for (std::size_t k = 0; k < K; ++k) store(out + k * stride, load_part(w + k * units + panel * kLanes<Real>, width));
   }

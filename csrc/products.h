@@ -30,11 +30,12 @@ void project_input(const Call<Real>& a, const Side<Real>& side, const Positions&
                    unsigned thread, unsigned threads) {
   const std::size_t GH = a.spec.gates() * a.H;
   const bool normed = a.spec.norm != Norm::kNone;
-  const Part part = part_of(positions.count, num_groups<Real>(GH), thread, threads, normed);
+  const Groups columns = groups_of<Real>(GH);
+  const Part part = part_of(positions.count, columns.count, thread, threads, normed);
   const std::size_t first = part.rows.begin, count = part.rows.end - first;
   const bool biased = a.params[direction].b_ih && !normed;
-  multiply_flat<Real>([&](std::size_t i) { return a.x + positions[first + i] * a.I; }, count, a.I, side.w_ih, GH,
-                      part.groups.begin, part.groups.end, [&](std::size_t i, std::size_t panel, const Real* sums) {
+  multiply_flat<Real>([&](std::size_t i) { return a.x + positions[first + i] * a.I; }, count, a.I, side.w_ih,
+                      columns, part.groups, [&](std::size_t i, std::size_t panel, const Real* sums) {
                         const std::size_t j = panel * kLanes<Real>, n = panel_width<Real>(panel, GH);
                         Vec<Real> out = load(sums);
                         if (biased) out = out + load_part(side.bias + j, n);
@@ -75,59 +76,108 @@ __attribute__((noinline)) void column_tile(const Real* const* a, std::size_t m, 
 }
 
 template <class Real, int V>
-void column_strip(const Real* const* a, Range m, const Real* packed, std::size_t depth, Real* c, std::size_t N,
-                  std::size_t n, bool fresh) {
+void column_strip(std::size_t rows, const Real* const* a, std::size_t m, const Real* packed, std::size_t depth, Real* c,
+                  std::size_t N, std::size_t n, bool fresh) {
   alignas(64) Real out[kMaxRows * V * kLanes<Real>];
-  while (m.begin < m.end) {
-    const std::size_t rows = next_tile(m.end - m.begin);
-    switch (rows) {
-      case 1: column_tile<Real, 1, V>(a, m.begin, packed, depth, out); break;
-      case 2: column_tile<Real, 2, V>(a, m.begin, packed, depth, out); break;
-      case 3: column_tile<Real, 3, V>(a, m.begin, packed, depth, out); break;
-      case 4: column_tile<Real, kRows < 4 ? 1 : 4, V>(a, m.begin, packed, depth, out); break;
-      case 5: column_tile<Real, kRows < 5 ? 1 : 5, V>(a, m.begin, packed, depth, out); break;
-      default: column_tile<Real, kRows < 6 ? 1 : 6, V>(a, m.begin, packed, depth, out); break;
+  switch (rows) {
+    case 1: column_tile<Real, 1, V>(a, m, packed, depth, out); break;
+    case 2: column_tile<Real, 2, V>(a, m, packed, depth, out); break;
+    case 3: column_tile<Real, 3, V>(a, m, packed, depth, out); break;
+    case 4: column_tile<Real, kRows < 4 ? 1 : 4, V>(a, m, packed, depth, out); break;
+    case 5: column_tile<Real, kRows < 5 ? 1 : 5, V>(a, m, packed, depth, out); break;
+    default: column_tile<Real, kRows < 6 ? 1 : 6, V>(a, m, packed, depth, out); break;
+  }
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (int v = 0; v < V; ++v) {
+      const std::size_t column = n + v * kLanes<Real>, count = least(N - column, kLanes<Real>);
+      Real* place = c + r * N + column;
+      const Vec<Real> sum = load(out + (r * V + v) * kLanes<Real>);
+      store_part(place, fresh ? sum : load_part(place, count) + sum, count);
     }
-    for (std::size_t r = 0; r < rows; ++r) {
-      for (int v = 0; v < V; ++v) {
-        const std::size_t column = n + v * kLanes<Real>, count = least(N - column, kLanes<Real>);
-        Real* place = c + (m.begin + r) * N + column;
-        const Vec<Real> sum = load(out + (r * V + v) * kLanes<Real>);
-        store_part(place, fresh ? sum : load_part(place, count) + sum, count);
+  }
+}
+
+constexpr std::size_t kTilesAtOnce = 4;    // tiles of rows that share a strip of b while it is in the nearest cache
+constexpr std::size_t kStripsToPack = 3;   // strips from which a's columns are worth a copy of their own
+
+// One block of steps of multiply_columns; `packed` holds its rows of b, strip by strip.
+template <class Real>
+void add_block(const Real* const* a_rows, std::size_t depth, const Real* packed, Range m, std::size_t N, Real* c,
+               bool fresh) {
+  const Groups strips = groups_of<Real>(N);
+  alignas(64) Real copies[kTilesAtOnce * kBlock * kMaxRows];
+  const Real* copied[kTilesAtOnce][kBlock];
+  const bool copying = strips.count >= kStripsToPack;
+  while (m.begin < m.end) {
+    std::size_t rows[kTilesAtOnce], first[kTilesAtOnce], tiles = 0;
+    for (; tiles < kTilesAtOnce && m.begin < m.end; ++tiles) {
+      rows[tiles] = next_tile(m.end - m.begin), first[tiles] = m.begin;
+      m.begin += rows[tiles];
+      if (!copying) continue;
+      for (std::size_t k = 0; k < depth; ++k) {
+        Real* copy = copies + (tiles * kBlock + k) * kMaxRows;
+        const Real* from = a_rows[k] + first[tiles];
+        if (rows[tiles] == kRows) {  // a size known beforehand: two moves instead of a loop
+          __builtin_memcpy(copy, from, kRows * sizeof(Real));
+        } else {
+          __builtin_memcpy(copy, from, rows[tiles] * sizeof(Real));
+        }
+        copied[tiles][k] = copy;
       }
     }
-    m.begin += rows;
+    for (std::size_t strip = 0; strip < strips.count; ++strip) {
+      const std::size_t vectors = strips.width(strip), n = strips.first(strip) * kLanes<Real>;
+      for (std::size_t k = 0; k < tiles; ++k) {
+        const Real* const* from = copying ? copied[k] : a_rows;
+        const std::size_t column = copying ? 0 : first[k];
+        const Real* b = packed + n * kBlock;
+        Real* out = c + first[k] * N;
+        switch (vectors) {
+          case 1: column_strip<Real, 1>(rows[k], from, column, b, depth, out, N, n, fresh); break;
+          case 2: column_strip<Real, 2>(rows[k], from, column, b, depth, out, N, n, fresh); break;
+          case 3: column_strip<Real, 3>(rows[k], from, column, b, depth, out, N, n, fresh); break;
+          default: column_strip<Real, kGroup>(rows[k], from, column, b, depth, out, N, n, fresh); break;
+        }
+      }
+    }
   }
 }
 
 // c [M, N] = sum over positions of a(position) [M] times b(position) [N], for rows `m` of c.
 template <class Real, class RowA, class RowB>
-void multiply_columns(const Positions& positions, const RowA& a, const RowB& b, Range m, std::size_t N, Real* c) {
-  constexpr std::size_t strip = kGroup * kLanes<Real>, block = 64 * 1024 / (strip * sizeof(Real));
-  alignas(64) Real packed[block * strip];
-  const Real* a_rows[block];
+void multiply_columns(const Positions& positions, const RowA& a, const RowB& b, Range m, std::size_t N, Real* c,
+                      Real* packed) {
+  const Groups strips = groups_of<Real>(N);
+  const Real* a_rows[kBlock];
   if (positions.count == 0)
     for (std::size_t row = m.begin; row < m.end; ++row) clear(c + row * N, N);
   if (m.begin == m.end) return;
-  for (std::size_t begin = 0; begin < positions.count; begin += block) {
-    const std::size_t depth = least(positions.count - begin, block);
-    for (std::size_t k = 0; k < depth; ++k) a_rows[k] = a(positions[begin + k]);
-    for (std::size_t n = 0; n < N; n += strip) {
-      const std::size_t width = least(N - n, strip), vectors = num_panels<Real>(width);
-      for (std::size_t k = 0; k < depth; ++k) {
-        const Real* row = b(positions[begin + k]) + n;
+  for (std::size_t begin = 0; begin < positions.count; begin += kBlock) {
+    const std::size_t depth = least(positions.count - begin, kBlock);
+    for (std::size_t k = 0; k < depth; ++k) {
+      const std::size_t at = positions[begin + k];
+      const Real* row = b(at);
+      a_rows[k] = a(at);
+      for (std::size_t strip = 0; strip < strips.count; ++strip) {
+        const std::size_t first = strips.first(strip), vectors = strips.width(strip);
+        Real* out = packed + (first * kBlock + k * vectors) * kLanes<Real>;
         for (std::size_t v = 0; v < vectors; ++v)
-          store(packed + (k * vectors + v) * kLanes<Real>,
-                load_part(row + v * kLanes<Real>, least(width - v * kLanes<Real>, kLanes<Real>)));
-      }
-      switch (vectors) {
-        case 1: column_strip<Real, 1>(a_rows, m, packed, depth, c, N, n, begin == 0); break;
-        case 2: column_strip<Real, 2>(a_rows, m, packed, depth, c, N, n, begin == 0); break;
-        case 3: column_strip<Real, 3>(a_rows, m, packed, depth, c, N, n, begin == 0); break;
-        default: column_strip<Real, kGroup>(a_rows, m, packed, depth, c, N, n, begin == 0); break;
+          store(out + v * kLanes<Real>,
+                load_part(row + (first + v) * kLanes<Real>, panel_width<Real>(first + v, N)));
       }
     }
+    add_block(a_rows, depth, packed, m, N, c, begin == 0);
   }
+}
+
+constexpr std::size_t kWide = 4;  // vectors of a pass of sum_rows: a row is read in whole cache lines
+
+// The columns that one thread sums.
+template <class Real>
+Range sum_columns(std::size_t columns, unsigned thread, unsigned threads) {
+  const std::size_t width = kWide * kLanes<Real>;
+  const Range groups = share((columns + width - 1) / width, thread, threads);
+  return {least(groups.begin * width, columns), least(groups.end * width, columns)};
 }
 
 // out [columns] = sum of a(k), times b(k) where b gives a row, for k in [0, count) and this thread's columns; each is
@@ -136,10 +186,9 @@ template <class Real, class RowA, class RowB>
 void sum_rows(std::size_t count, const RowA& a, const RowB& b, std::size_t columns, Real* out, unsigned thread,
               unsigned threads) {
   if (!out) return;
-  constexpr std::size_t kWide = 4;  // vectors of a pass: a row is read in whole cache lines
-  const Range groups = share((num_panels<Real>(columns) + kWide - 1) / kWide, thread, threads);
-  for (std::size_t group = groups.begin; group < groups.end; ++group) {
-    const std::size_t j = group * kWide * kLanes<Real>, width = least(columns - j, kWide * kLanes<Real>);
+  const Range own = sum_columns<Real>(columns, thread, threads);
+  for (std::size_t j = own.begin; j < own.end; j += kWide * kLanes<Real>) {
+    const std::size_t width = least(columns - j, kWide * kLanes<Real>);
     Vec<Real> total[kWide] = {};
     for (std::size_t begin = 0; begin < count; begin += kBlock) {
       Vec<Real> sums[kWide] = {};
@@ -158,6 +207,13 @@ void sum_rows(std::size_t count, const RowA& a, const RowB& b, std::size_t colum
   }
 }
 
+// Copies this thread's columns of sum_rows.
+template <class Real>
+void copy_columns(const Real* from, Real* to, std::size_t columns, unsigned thread, unsigned threads) {
+  const Range own = sum_columns<Real>(columns, thread, threads);
+  if (own.begin < own.end) __builtin_memcpy(to + own.begin, from + own.begin, (own.end - own.begin) * sizeof(Real));
+}
+
 // Gradients that are sums over steps or rows: biases, scales and shifts, peepholes, the learned initial state.
 template <class Real>
 void sum_gradients(const Call<Real>& a, const Gradients<Real>& d, const Side<Real>& side, const Positions& positions,
@@ -171,12 +227,21 @@ void sum_gradients(const Call<Real>& a, const Gradients<Real>& d, const Side<Rea
   const auto sum = [&](const Real* array, const Real* factor, std::size_t width, Real* to) {
     sum_rows(positions.count, rows_of(array, width), rows_of(factor, width), width, to, thread, threads);
   };
-  sum(side.d_pre, nullptr, GH, out.b_ih);
-  sum(side.d_sum, nullptr, GH, out.b_hh);
+  // Each thread copies the columns that it summed itself: biases and shifts share their gradients.
+  const auto shared = [&](const Real* array, Real* first, Real* second) {
+    Real* one = first ? first : second;
+    sum(array, nullptr, GH, one);
+    if (first && second) copy_columns(one, second, GH, thread, threads);
+  };
+  shared(side.d_pre, out.b_ih, out.ln_ih_b);
+  if (side.d_sum == side.d_pre && out.b_ih && out.b_hh) {
+    copy_columns(out.b_ih, out.b_hh, GH, thread, threads);
+    if (out.ln_hh_b) copy_columns(out.b_ih, out.ln_hh_b, GH, thread, threads);
+  } else {
+    shared(side.d_sum, out.b_hh, out.ln_hh_b);
+  }
   sum(side.d_pre, saved.hat_ih, GH, out.ln_ih_w);
-  sum(side.d_pre, nullptr, GH, out.ln_ih_b);
   sum(side.d_sum, saved.hat_hh, GH, out.ln_hh_w);
-  sum(side.d_sum, nullptr, GH, out.ln_hh_b);
   sum(side.d_norm_c, saved.hat_c, H, out.ln_c_w);
   sum(side.d_norm_c, nullptr, H, out.ln_c_b);
   const auto none = [](std::size_t) -> const Real* { return nullptr; };
@@ -192,27 +257,28 @@ void sum_gradients(const Call<Real>& a, const Gradients<Real>& d, const Side<Rea
 // Gradients of the weights: what each step's sums got, times what the weights multiplied there.
 template <class Real>
 void weight_gradients(const Call<Real>& a, const Gradients<Real>& d, const Side<Real>& side,
-                      const Positions& positions, std::size_t direction, unsigned thread, unsigned threads) {
+                      const Positions& positions, std::size_t direction, Real* packed, unsigned thread,
+                      unsigned threads) {
   const std::size_t H = a.H, GH = a.spec.gates() * H;
   const Parameters<Real*>& out = d.params[direction];
   const Range m = share(GH, thread, threads);
   if (out.w_ih)
     multiply_columns<Real>(positions, [&](std::size_t at) { return side.d_pre + at * GH; },
-                           [&](std::size_t at) { return a.x + at * a.I; }, m, a.I, out.w_ih);
+                           [&](std::size_t at) { return a.x + at * a.I; }, m, a.I, out.w_ih, packed);
   const Saved<Real> saved = a.rest ? open_saved(a, a.rest + direction * rest_size(a)) : Saved<Real>{};
   if (out.w_hh) {
     const std::size_t split = a.spec.reset_before ? 2 * H : GH;  // rows from here on multiplied r h
     const auto d_hidden = [&](std::size_t at) -> const Real* { return side.d_hidden + at * GH; };
     multiply_columns<Real>(positions, d_hidden, [&](std::size_t at) { return side.read_rows[at]; },
-                           {least(m.begin, split), least(m.end, split)}, a.P, out.w_hh);
+                           {least(m.begin, split), least(m.end, split)}, a.P, out.w_hh, packed);
     if (m.end > split)
       multiply_columns<Real>(positions, d_hidden, [&](std::size_t at) -> const Real* { return saved.inner + at * H; },
-                             {m.begin > split ? m.begin : split, m.end}, a.P, out.w_hh);
+                             {m.begin > split ? m.begin : split, m.end}, a.P, out.w_hh, packed);
   }
   if (out.w_hr)
     multiply_columns<Real>(positions, [&](std::size_t at) -> const Real* { return side.d_new + at * a.P; },
                            [&](std::size_t at) -> const Real* { return saved.output + at * H; },
-                           share(a.P, thread, threads), H, out.w_hr);
+                           share(a.P, thread, threads), H, out.w_hr, packed);
 }
 
 // d_x = d_pre W_ih, added to what the first direction gave.
@@ -220,10 +286,11 @@ template <class Real>
 void input_gradient(const Call<Real>& a, const Gradients<Real>& d, const Side<Real>& side, const Positions& positions,
                     std::size_t direction, unsigned thread, unsigned threads) {
   const std::size_t GH = a.spec.gates() * a.H;
-  const Part part = part_of(positions.count, num_groups<Real>(a.I), thread, threads, false);
+  const Groups columns = groups_of<Real>(a.I);
+  const Part part = part_of(positions.count, columns.count, thread, threads, false);
   const std::size_t first = part.rows.begin;
   multiply_flat<Real>([&](std::size_t i) -> const Real* { return side.d_pre + positions[first + i] * GH; },
-                      part.rows.end - first, GH, side.w_ih, a.I, part.groups.begin, part.groups.end,
+                      part.rows.end - first, GH, side.w_ih, columns, part.groups,
                       [&](std::size_t i, std::size_t panel, const Real* sums) {
                         const std::size_t n = panel_width<Real>(panel, a.I);
                         Real* out = d.d_x + positions[first + i] * a.I + panel * kLanes<Real>;

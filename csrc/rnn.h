@@ -20,6 +20,7 @@ template <class Real>
 HOLDFAST_INLINE void rnn_backward(const Sweep<Real>& s, const Row<Real>& row, Vec<Real> d_h, std::size_t j,
                                   std::size_t n) {
   const Vec<Real> h = load_part(row.gates + j, n), none = {};
+  fetch(row.gates + row.ahead * static_cast<std::ptrdiff_t>(s.a.H) + j);
   const Vec<Real> d = s.a.spec.relu ? select(h > none, d_h, none) : d_h * (splat(Real(1)) - h * h);
   store_part(row.d_pre + j, d, n);
 }

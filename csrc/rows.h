@@ -33,6 +33,7 @@ struct Row {
   const Real* d_next;    // [G*H] gradient of W h one step later in reading order
   Real *flow_h, *flow_c;
   const Real* d_h_n;     // at the row's last step, else null
+  std::ptrdiff_t ahead;  // positions from this step to the one that comes after it in the sweep
   bool has_next;         // a later step sends gradients here
   bool cut;              // that step began with a reset
   bool done;             // past the first step: what arrives belongs to the initial state
@@ -51,8 +52,9 @@ struct Sweep {
   bool reverse;
   Row<Real>* rows;       // [crew.count], longest first
   std::size_t active;    // of them at the present step
-  Range h_panels;        // this member's units of H, in panels
-  Range p_panels;        // and of P
+  Groups h_columns, p_columns;  // how units of H and P are grouped in packed weights
+  Range h_groups, p_groups;     // this member's groups
+  Range h_panels, p_panels;     // and their units, in panels
 
   std::size_t k(std::size_t i) const { return crew.first + i * crew.step; }  // in Rows::slot's order
   void wait_for_crew() const { wait(*crew.barrier, crew.size); }
@@ -60,16 +62,18 @@ struct Sweep {
 
 template <class Real>
 Sweep<Real> open_sweep(const Call<Real>& a, const Scratch<Real>& scratch, std::size_t direction, unsigned thread,
-                       unsigned threads) {
+                       unsigned threads, bool backward) {
   const Crew crew = join(a, direction, thread, threads, scratch.barriers);
   Sweep<Real> s{a, scratch, scratch.side[direction], a.params[direction], {}, {a, scratch.by_length, scratch.offsets},
-                crew, direction == 1, scratch.rows + thread * a.B, 0, {0, 0}, {0, 0}};
+                crew, direction == 1, scratch.rows + thread * a.B, 0, hidden_groups(a, backward),
+                output_groups(a, backward), {}, {}, {}, {}};
   if (a.rest) s.saved = open_saved(a, a.rest + direction * rest_size(a));
-  // Whole groups of panels, which the products of the backward sweep and of the projection take at once.
-  const Range h = share(num_groups<Real>(a.H), crew.member, crew.size);
-  s.h_panels = {h.begin * kGroup, least(h.end * kGroup, num_panels<Real>(a.H))};
-  const Range p = share(num_groups<Real>(a.P), crew.member, crew.size);
-  s.p_panels = {p.begin * kGroup, least(p.end * kGroup, num_panels<Real>(a.P))};
+  s.h_groups = share(s.h_columns.count, crew.member, crew.size);
+  s.p_groups = share(s.p_columns.count, crew.member, crew.size);
+  s.h_panels = {s.h_columns.first(s.h_groups.begin), s.h_columns.first(s.h_groups.end)};
+  s.p_panels = {s.p_columns.first(s.p_groups.begin), s.p_columns.first(s.p_groups.end)};
+  const bool by_panel = !backward && !a.spec.projected && !a.spec.reset_before && a.spec.gates() > 1;
+  if (by_panel) s.h_panels = s.p_panels = share(s.h_columns.panels, crew.member, crew.size);
   for (std::size_t i = 0; i < crew.count; ++i) {
     s.rows[i] = Row<Real>{};
     s.rows[i].slot = s.order.slot(s.k(i));
@@ -77,6 +81,13 @@ Sweep<Real> open_sweep(const Call<Real>& a, const Scratch<Real>& scratch, std::s
     s.rows[i].length = s.order.length(s.rows[i].slot);
   }
   return s;
+}
+
+// Asks for memory that the sweep reads at its next step: what was written a whole sweep ago has left the caches, and the
+// stride from step to step is too long for the processor to foresee.
+template <class Real>
+HOLDFAST_INLINE void fetch(const Real* at) {
+  __builtin_prefetch(at);
 }
 
 // Calls body(j, n) for blocks of n units from j on, up to kLanes of them, of a range of panels.

@@ -92,7 +92,16 @@ struct Scratch {
   Real* zeros;                // [max(H, P)] the initial state where it is not learned
   Side<Real> side[kMaxDirections];
   Row<Real>* rows;            // [threads, B]
+  Real* columns;              // [threads, columns_size]: b of a product of columns, packed
+  std::size_t columns_size;
 };
+
+// How the units of H and of P are grouped in packed weights. The backward sweep of a single row makes small groups, for
+// more threads; the forward weights are the same for any batch, since they can be packed once and for all.
+template <class Real>
+Groups hidden_groups(const Call<Real>& a, bool backward) { return groups_of<Real>(a.H, backward && a.B == 1 ? 8 : 1); }
+template <class Real>
+Groups output_groups(const Call<Real>& a, bool backward) { return groups_of<Real>(a.P, backward && a.B == 1 ? 8 : 1); }
 
 template <class Real>
 bool is_fused(const Spec& spec) {  // the cell's update follows the product in registers
@@ -163,6 +172,14 @@ void open_forward(const Call<Real>& a, std::size_t direction, Arena& arena, Side
   if (!a.gates && spec.projected) side->output = arena.take<Real>(a.B * a.H);
 }
 
+// Numbers that a block of rows of b takes, for any of the products of the backward sweep.
+template <class Real>
+std::size_t columns_size(const Call<Real>& a) {
+  constexpr std::size_t strip = kGroup * kLanes<Real>;
+  const std::size_t widest = a.I > a.H ? a.I : a.H;  // P is at most H
+  return kBlock * ((widest + strip - 1) / strip * strip);
+}
+
 template <class Real>
 Scratch<Real> open_scratch(const Call<Real>& a, const Gradients<Real>* d, Arena& arena, unsigned threads) {
   Scratch<Real> scratch{};
@@ -184,6 +201,8 @@ Scratch<Real> open_scratch(const Call<Real>& a, const Gradients<Real>* d, Arena&
     if (a.seed && a.spec.zoneout_c > 0) side->keep_c = arena.take<Real>(a.B * a.H);
   }
   scratch.rows = arena.take<Row<Real>>(static_cast<std::size_t>(threads) * a.B);
+  scratch.columns_size = columns_size(a);
+  if (d) scratch.columns = arena.take<Real>(threads * scratch.columns_size);
   return scratch;
 }
 

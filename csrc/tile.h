@@ -9,9 +9,14 @@
 namespace holdfast {
 namespace HOLDFAST_LEVEL {
 
-constexpr std::size_t kBlock = 256;
+constexpr std::size_t kBlock = 128;
 constexpr int kGroup = 4;    // vectors side by side in a tile
-constexpr int kMaxRows = 6;  // rows of the largest tile of any level
+constexpr int kMaxRows = 6;    // rows of the largest tile of any level
+constexpr int kMaxGroups = 4;  // groups that a single row takes at once, where the registers hold their sums
+
+struct Range {
+  std::size_t begin, end;
+};
 
 HOLDFAST_INLINE std::size_t least(std::size_t a, std::size_t b) { return a < b ? a : b; }
 
@@ -32,117 +37,172 @@ HOLDFAST_INLINE std::size_t next_tile(std::size_t rows) {
   return (rows + tiles - 1) / tiles;
 }
 
-// R rows times Q groups of V vectors: out [Q][R][V][lane] = rows [R][K] x packed [Q][K][V][lane].
-template <class Real, int R, int V, int Q>
+// R rows times a group of V vectors: out [R][V][lane] = rows [R][K] x packed [K][V][lane].
+template <class Real, int R, int V>
 __attribute__((noinline)) void tile(const Real* const* rows, std::size_t K, const Real* packed, Real* out) {
-  const std::size_t group_size = K * V * kLanes<Real>;
   const Real* row[R];
   HOLDFAST_UNROLL
   for (int r = 0; r < R; ++r) row[r] = rows[r];
   for (std::size_t begin = 0; begin == 0 || begin < K; begin += kBlock) {
     const std::size_t end = least(begin + kBlock, K);
-    Vec<Real> sums[Q][R][V] = {};
+    Vec<Real> sums[R][V] = {};
     for (std::size_t k = begin; k < end; ++k) {
-      Vec<Real> w[Q][V];
+      Vec<Real> w[V];
       HOLDFAST_UNROLL
-      for (int q = 0; q < Q; ++q) {
-        HOLDFAST_UNROLL
-        for (int v = 0; v < V; ++v) w[q][v] = load(packed + q * group_size + (k * V + v) * kLanes<Real>);
-      }
+      for (int v = 0; v < V; ++v) w[v] = load(packed + (k * V + v) * kLanes<Real>);
       HOLDFAST_UNROLL
       for (int r = 0; r < R; ++r) {
         const Vec<Real> a = splat(row[r][k]);
         HOLDFAST_UNROLL
-        for (int q = 0; q < Q; ++q) {
-          HOLDFAST_UNROLL
-          for (int v = 0; v < V; ++v) sums[q][r][v] = fma(a, w[q][v], sums[q][r][v]);
-        }
+        for (int v = 0; v < V; ++v) sums[r][v] = fma(a, w[v], sums[r][v]);
       }
     }
     HOLDFAST_UNROLL
-    for (int q = 0; q < Q; ++q) {
+    for (int r = 0; r < R; ++r) {
       HOLDFAST_UNROLL
-      for (int r = 0; r < R; ++r) {
-        HOLDFAST_UNROLL
-        for (int v = 0; v < V; ++v) {
-          Real* o = out + ((q * R + r) * V + v) * kLanes<Real>;
-          store(o, begin == 0 ? sums[q][r][v] : load(o) + sums[q][r][v]);
-        }
+      for (int v = 0; v < V; ++v) {
+        Real* o = out + (r * V + v) * kLanes<Real>;
+        store(o, begin == 0 ? sums[r][v] : load(o) + sums[r][v]);
       }
     }
   }
 }
 
-template <class Real, int V>
-HOLDFAST_INLINE void tile_of(std::size_t rows, const Real* const* row, std::size_t K, const Real* packed, Real* out) {
-  switch (rows) {
-    case 1: return tile<Real, 1, V, 1>(row, K, packed, out);
-    case 2: return tile<Real, 2, V, 1>(row, K, packed, out);
-    case 3: return tile<Real, 3, V, 1>(row, K, packed, out);
-    case 4: return tile<Real, kRows < 4 ? 1 : 4, V, 1>(row, K, packed, out);
-    case 5: return tile<Real, kRows < 5 ? 1 : 5, V, 1>(row, K, packed, out);
-    default: return tile<Real, kRows < 6 ? 1 : 6, V, 1>(row, K, packed, out);
+// `depth` steps of k of S blocks at once: a row times Q groups of V vectors; each block's sums are added in order.
+template <class Real, int V, int Q, int S>
+HOLDFAST_INLINE void row_blocks(const Real* row, std::size_t K, const Real* packed, std::size_t begin,
+                                std::size_t depth, Real* out) {
+  const std::size_t group_size = K * V * kLanes<Real>;
+  Vec<Real> sums[S][Q][V] = {};
+  for (std::size_t k = begin; k < begin + depth; ++k) {
+    HOLDFAST_UNROLL
+    for (int s = 0; s < S; ++s) {
+      const std::size_t at = k + s * kBlock;
+      const Vec<Real> a = splat(row[at]);
+      HOLDFAST_UNROLL
+      for (int q = 0; q < Q; ++q) {
+        HOLDFAST_UNROLL
+        for (int v = 0; v < V; ++v)
+          sums[s][q][v] = fma(a, load(packed + q * group_size + (at * V + v) * kLanes<Real>), sums[s][q][v]);
+      }
+    }
+  }
+  HOLDFAST_UNROLL
+  for (int q = 0; q < Q; ++q) {
+    HOLDFAST_UNROLL
+    for (int v = 0; v < V; ++v) {
+      Real* o = out + (q * V + v) * kLanes<Real>;
+      Vec<Real> total = begin == 0 ? sums[0][q][v] : load(o) + sums[0][q][v];
+      if constexpr (S == 2) total = total + sums[1][q][v];
+      store(o, total);
+    }
   }
 }
 
-// Multiplies rows [0, n), found by row(i), by groups [begin, end) of V vectors; gives each row's sums [V][lane] of a group
-// to consume(i, group, sums). A single row takes two groups at once: enough chains to hide the latency of fma.
-template <class Real, int V, class RowOf, class Consume>
-HOLDFAST_INLINE void multiply(const RowOf& row, std::size_t n, std::size_t K, const Real* packed, std::size_t begin,
-                              std::size_t end, const Consume& consume) {
-  constexpr std::size_t size = V * kLanes<Real>;
-  alignas(64) Real out[kMaxRows * size];
-  const Real* pointers[kMaxRows];
-  std::size_t group = begin;
-  if (n == 1) {
-    pointers[0] = row(0);
-    for (; group + 2 <= end; group += 2) {
-      tile<Real, 1, V, 2>(pointers, K, packed + group * K * size, out);
-      consume(0, group, out);
-      consume(0, group + 1, out + size);
-    }
+// One row times Q groups of V vectors: out [Q][V][lane]. Several groups, or two blocks of k, at once: a sum is a chain of
+// dependent additions, and it takes eight chains and more to keep the processor busy.
+template <class Real, int V, int Q>
+__attribute__((noinline)) void row_tile(const Real* row, std::size_t K, const Real* packed, Real* out) {
+  std::size_t begin = 0;
+  if constexpr (V * Q <= 8) {
+    for (; begin + 2 * kBlock <= K; begin += 2 * kBlock)
+      row_blocks<Real, V, Q, 2>(row, K, packed, begin, kBlock, out);
   }
-  for (; group < end; ++group) {
+  for (; begin == 0 || begin < K; begin += kBlock)
+    row_blocks<Real, V, Q, 1>(row, K, packed, begin, least(K - begin, kBlock), out);
+}
+
+// The tile of `rows` rows and V vectors; or of one row and `groups` groups.
+template <class Real, int V>
+HOLDFAST_INLINE void tile_of(std::size_t rows, std::size_t groups, const Real* const* row, std::size_t K,
+                             const Real* packed, Real* out) {
+  switch (rows) {
+    case 1: return groups == 4   ? row_tile<Real, V, kMaxGroups>(*row, K, packed, out)
+                   : groups == 2 ? row_tile<Real, V, 2>(*row, K, packed, out)
+                                 : row_tile<Real, V, 1>(*row, K, packed, out);
+    case 2: return tile<Real, 2, V>(row, K, packed, out);
+    case 3: return tile<Real, 3, V>(row, K, packed, out);
+    case 4: return tile<Real, kRows < 4 ? 2 : 4, V>(row, K, packed, out);
+    case 5: return tile<Real, kRows < 5 ? 2 : 5, V>(row, K, packed, out);
+    default: return tile<Real, kRows < 6 ? 2 : 6, V>(row, K, packed, out);
+  }
+}
+
+// Panels of columns in groups of up to kGroup, alike but for one panel: narrow tiles waste the processor.
+struct Groups {
+  std::size_t panels, count;
+
+  std::size_t first(std::size_t group) const { return group * (panels / count) + least(group, panels % count); }
+  std::size_t width(std::size_t group) const { return panels / count + (group < panels % count); }
+  std::size_t group_of(std::size_t panel) const {
+    std::size_t group = panel * count / panels;
+    while (first(group) > panel) --group;
+    while (first(group) + width(group) <= panel) ++group;
+    return group;
+  }
+};
+
+// At least `least_count` groups, so that as many threads find work, where there are panels enough.
+template <class Real>
+Groups groups_of(std::size_t units, std::size_t least_count = 1) {
+  const std::size_t panels = num_panels<Real>(units), whole = (panels + kGroup - 1) / kGroup;
+  return {panels, whole > least_count ? whole : least(panels, least_count)};
+}
+
+// Multiplies rows [0, n), found by row(i), by groups [begin, end); gives consume(i, group, width, sums) a row's sums
+// [width][lane] of a group.
+template <class Real, class RowOf, class Consume>
+HOLDFAST_INLINE void multiply_groups(const RowOf& row, std::size_t n, std::size_t K, const Real* data,
+                                     const Groups& columns, std::size_t begin, std::size_t end,
+                                     const Consume& consume) {
+  alignas(64) Real out[kMaxRows * kGroup * kLanes<Real>];
+  const Real* pointers[kMaxRows];
+  for (std::size_t group = begin; group < end;) {
+    const std::size_t width = columns.width(group), size = width * kLanes<Real>;
+    std::size_t groups = 1;
+    if (n == 1)
+      for (std::size_t more = kRows < 6 ? 2 : kMaxGroups; more > 1 && groups == 1; more /= 2)
+        if (group + more <= end && columns.width(group + more - 1) == width) groups = more;
+    const Real* packed = data + columns.first(group) * K * kLanes<Real>;
     for (std::size_t i = 0; i < n;) {
       const std::size_t rows = next_tile(n - i);
       for (std::size_t r = 0; r < rows; ++r) pointers[r] = row(i + r);
-      tile_of<Real, V>(rows, pointers, K, packed + group * K * size, out);
-      for (std::size_t r = 0; r < rows; ++r) consume(i + r, group, out + r * size);
+      switch (width) {
+        case 1: tile_of<Real, 1>(rows, groups, pointers, K, packed, out); break;
+        case 2: tile_of<Real, 2>(rows, groups, pointers, K, packed, out); break;
+        case 3: tile_of<Real, 3>(rows, groups, pointers, K, packed, out); break;
+        default: tile_of<Real, 4>(rows, groups, pointers, K, packed, out); break;
+      }
+      // One place where sums are consumed: the cell's code is inlined here, its constants loaded once a tile.
+      const std::size_t pieces = n == 1 ? groups : rows;
+      for (std::size_t r = 0; r < pieces; ++r)
+        consume(n == 1 ? 0 : i + r, n == 1 ? group + r : group, width, out + r * size);
       i += rows;
     }
+    group += groups;
   }
 }
 
-// The same for `units` columns packed in groups of kGroup panels, the last of which may hold fewer: gives
-// consume(i, panel, sums) the sums of one panel, for groups [begin, end).
+// All V gates of a panel of units side by side: consume(i, panel, sums [V][lane]) for panels [begin, end).
+template <class Real, int V, class RowOf, class Consume>
+HOLDFAST_INLINE void multiply(const RowOf& row, std::size_t n, std::size_t K, const Real* packed, const Range& panels,
+                              const Consume& consume) {
+  const Groups columns{V * panels.end, panels.end};  // each group is a panel
+  multiply_groups<Real>(row, n, K, packed, columns, panels.begin, panels.end,
+                        [&](std::size_t i, std::size_t panel, std::size_t, const Real* sums) {
+                          consume(i, panel, sums);
+                        });
+}
+
+// Columns in groups of panels: consume(i, panel, sums [lane]) for a range of groups.
 template <class Real, class RowOf, class Consume>
-void multiply_flat(const RowOf& row, std::size_t n, std::size_t K, const Real* packed, std::size_t units,
-                   std::size_t begin, std::size_t end, const Consume& consume) {
-  const std::size_t panels = num_panels<Real>(units), whole = panels / kGroup;
-  const auto each = [&](int vectors) {
-    return [&consume, vectors](std::size_t i, std::size_t group, const Real* sums) {
-      for (int v = 0; v < vectors; ++v) consume(i, group * kGroup + v, sums + v * kLanes<Real>);
-    };
-  };
-  multiply<Real, kGroup>(row, n, K, packed, begin, least(end, whole), each(kGroup));
-  if (end <= whole || begin > whole) return;
-  const Real* last = packed + whole * K * kGroup * kLanes<Real>;
-  const auto tail = [&consume, whole](int vectors) {
-    return [&consume, whole, vectors](std::size_t i, std::size_t, const Real* sums) {
-      for (int v = 0; v < vectors; ++v) consume(i, whole * kGroup + v, sums + v * kLanes<Real>);
-    };
-  };
-  switch (panels - whole * kGroup) {
-    case 1: return multiply<Real, 1>(row, n, K, last, 0, 1, tail(1));
-    case 2: return multiply<Real, 2>(row, n, K, last, 0, 1, tail(2));
-    case 3: return multiply<Real, 3>(row, n, K, last, 0, 1, tail(3));
-    default: return;
-  }
-}
-
-template <class Real>
-HOLDFAST_INLINE std::size_t num_groups(std::size_t units) {
-  return (num_panels<Real>(units) + kGroup - 1) / kGroup;
+HOLDFAST_INLINE void multiply_flat(const RowOf& row, std::size_t n, std::size_t K, const Real* packed,
+                                   const Groups& columns, const Range& groups, const Consume& consume) {
+  multiply_groups<Real>(row, n, K, packed, columns, groups.begin, groups.end,
+                        [&](std::size_t i, std::size_t group, std::size_t width, const Real* sums) {
+                          const std::size_t panel = columns.first(group);
+                          for (std::size_t v = 0; v < width; ++v) consume(i, panel + v, sums + v * kLanes<Real>);
+                        });
 }
 
 }  // namespace HOLDFAST_LEVEL
