@@ -47,7 +47,8 @@ def unsupported(request: CallRequest) -> str | None:
         return f"the cpu kernels need tensors on the CPU, got {request.device}"
     if request.dtype not in _DTYPES:
         return f"the cpu kernels need float32, float64, bfloat16 or float16, got {request.dtype}"
-    if request.input_size == 0 or request.batch == 0:
+    # A packed batch has a row, and its number of rows may be unknown to a compiler.
+    if request.input_size == 0 or (not request.packed and request.batch == 0):
         return "the cpu kernels need at least one row and one feature"
     return None
 
@@ -96,12 +97,10 @@ def forward(call: LayerCall, save: int, frozen: Sequence[Tensor] = ()) -> LayerR
     h0 = call.tensors[0]
     y = x.new_empty((*x.shape[:-1], call.directions * h0.shape[2]))
     h_n = torch.empty_like(h0, memory_format=torch.contiguous_format)
-    none = x.new_empty(0)
-    c_n = torch.empty_like(call.tensors[1], memory_format=torch.contiguous_format) if lstm else none
-    gates = cells = rest = none
-    if save:
-        gates_shape, cells_shape = kept_shapes(call)
-        gates, cells, rest = x.new_empty(gates_shape), x.new_empty(cells_shape), x.new_empty(workspace_size(call))
+    c_n = torch.empty_like(call.tensors[1], memory_format=torch.contiguous_format) if lstm else x.new_empty(0)
+    # What is absent is a tensor of its own each time: an operator's results may not share memory, even of no size.
+    gates_shape, cells_shape = kept_shapes(call) if save else ((0,), (0,))
+    gates, cells, rest = (x.new_empty(size) for size in (gates_shape, cells_shape, workspace_size(call) if save else 0))
     numbers.add(save, (y, h_n, c_n, gates, cells, rest), frozen)
     module = _module()
     module.forward(x.dtype == torch.float64, numbers.values, cpu_team.num_threads(module))

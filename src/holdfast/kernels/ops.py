@@ -111,7 +111,8 @@ class SequenceFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_y, d_h, d_c, *_d_saved):
-        given, outputs, tensors = ctx.saved_tensors[:5], ctx.saved_tensors[5:11], ctx.saved_tensors[11:]
+        saved = ctx.saved_tensors  # asked for once: activation checkpointing gives them up then
+        given, outputs, tensors = saved[:5], saved[5:11], saved[11:]
         y, h, c = outputs[:3]
         d_y = torch.zeros_like(y) if d_y is None else d_y
         d_h = torch.zeros_like(h) if d_h is None else d_h
