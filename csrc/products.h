@@ -143,15 +143,29 @@ void add_block(const Real* const* a_rows, std::size_t depth, const Real* packed,
   }
 }
 
-// c [M, N] = sum over positions of a(position) [M] times b(position) [N], for rows `m` of c.
+// Adds a block's rows of a to `sums` [M], or begins it. Done just before the product, it brings them nearer for that.
+template <class Real>
+void add_rows(const Real* const* a_rows, std::size_t depth, const Range& m, Real* sums, bool fresh) {
+  for (std::size_t j = m.begin; j < m.end; j += kLanes<Real>) {
+    const std::size_t n = least(m.end - j, kLanes<Real>);
+    Vec<Real> total = {};
+    for (std::size_t k = 0; k < depth; ++k) total = total + load_part(a_rows[k] + j, n);
+    store_part(sums + j, fresh ? total : load_part(sums + j, n) + total, n);
+  }
+}
+
+// c [M, N] = sum over positions of a(position) [M] times b(position) [N], for rows `m` of c; and where `sums` [M] is
+// given, the sum of a(position) there.
 template <class Real, class RowA, class RowB>
-void multiply_columns(const Positions& positions, const RowA& a, const RowB& b, Range m, std::size_t N, Real* c,
-                      Real* packed) {
+void multiply_columns(const Positions& positions, const RowA& a, const RowB& b, const Range& m, std::size_t N, Real* c,
+                      Real* packed, Real* sums = nullptr) {
   const Groups strips = groups_of<Real>(N);
   const Real* a_rows[kBlock];
-  if (positions.count == 0)
-    for (std::size_t row = m.begin; row < m.end; ++row) clear(c + row * N, N);
   if (m.begin == m.end) return;
+  if (positions.count == 0) {
+    clear(c + m.begin * N, (m.end - m.begin) * N);
+    if (sums) clear(sums + m.begin, m.end - m.begin);
+  }
   for (std::size_t begin = 0; begin < positions.count; begin += kBlock) {
     const std::size_t depth = least(positions.count - begin, kBlock);
     for (std::size_t k = 0; k < depth; ++k) {
@@ -166,6 +180,7 @@ void multiply_columns(const Positions& positions, const RowA& a, const RowB& b, 
                 load_part(row + (first + v) * kLanes<Real>, panel_width<Real>(first + v, N)));
       }
     }
+    if (sums) add_rows(a_rows, depth, m, sums, begin == 0);
     add_block(a_rows, depth, packed, m, N, c, begin == 0);
   }
 }
@@ -214,6 +229,19 @@ void copy_columns(const Real* from, Real* to, std::size_t columns, unsigned thre
   if (own.begin < own.end) __builtin_memcpy(to + own.begin, from + own.begin, (own.end - own.begin) * sizeof(Real));
 }
 
+// Where the biases' gradients are summed: in the pass that makes the gradient of their weights, where there is one.
+struct BiasPlan {
+  bool ih_with_weights, hh_with_weights;
+  bool hh_is_ih;  // a copy will do
+};
+template <class Real>
+BiasPlan plan_biases(const Call<Real>& a, const Gradients<Real>& d, const Side<Real>& side, std::size_t direction) {
+  const Parameters<Real*>& out = d.params[direction];
+  const bool plain = a.spec.norm == Norm::kNone;  // else d_pre is about to change, and d_hidden is another array
+  const bool ih = plain && out.b_ih && out.w_ih, same = side.d_sum == side.d_pre && ih && out.b_hh;
+  return {ih, plain && !same && out.b_hh && out.w_hh && !a.spec.reset_before, same};
+}
+
 // Gradients that are sums over steps or rows: biases, scales and shifts, peepholes, the learned initial state.
 template <class Real>
 void sum_gradients(const Call<Real>& a, const Gradients<Real>& d, const Side<Real>& side, const Positions& positions,
@@ -233,13 +261,9 @@ void sum_gradients(const Call<Real>& a, const Gradients<Real>& d, const Side<Rea
     sum(array, nullptr, GH, one);
     if (first && second) copy_columns(one, second, GH, thread, threads);
   };
-  shared(side.d_pre, out.b_ih, out.ln_ih_b);
-  if (side.d_sum == side.d_pre && out.b_ih && out.b_hh) {
-    copy_columns(out.b_ih, out.b_hh, GH, thread, threads);
-    if (out.ln_hh_b) copy_columns(out.b_ih, out.ln_hh_b, GH, thread, threads);
-  } else {
-    shared(side.d_sum, out.b_hh, out.ln_hh_b);
-  }
+  const BiasPlan plan = plan_biases(a, d, side, direction);
+  if (!plan.ih_with_weights) shared(side.d_pre, out.b_ih, out.ln_ih_b);
+  if (!plan.hh_with_weights && !plan.hh_is_ih) shared(side.d_sum, out.b_hh, out.ln_hh_b);
   sum(side.d_pre, saved.hat_ih, GH, out.ln_ih_w);
   sum(side.d_sum, saved.hat_hh, GH, out.ln_hh_w);
   sum(side.d_norm_c, saved.hat_c, H, out.ln_c_w);
@@ -262,15 +286,19 @@ void weight_gradients(const Call<Real>& a, const Gradients<Real>& d, const Side<
   const std::size_t H = a.H, GH = a.spec.gates() * H;
   const Parameters<Real*>& out = d.params[direction];
   const Range m = share(GH, thread, threads);
+  const BiasPlan plan = plan_biases(a, d, side, direction);
   if (out.w_ih)
     multiply_columns<Real>(positions, [&](std::size_t at) { return side.d_pre + at * GH; },
-                           [&](std::size_t at) { return a.x + at * a.I; }, m, a.I, out.w_ih, packed);
+                           [&](std::size_t at) { return a.x + at * a.I; }, m, a.I, out.w_ih, packed,
+                           plan.ih_with_weights ? out.b_ih : nullptr);
+  if (plan.hh_is_ih) __builtin_memcpy(out.b_hh + m.begin, out.b_ih + m.begin, (m.end - m.begin) * sizeof(Real));
   const Saved<Real> saved = a.rest ? open_saved(a, a.rest + direction * rest_size(a)) : Saved<Real>{};
   if (out.w_hh) {
     const std::size_t split = a.spec.reset_before ? 2 * H : GH;  // rows from here on multiplied r h
     const auto d_hidden = [&](std::size_t at) -> const Real* { return side.d_hidden + at * GH; };
     multiply_columns<Real>(positions, d_hidden, [&](std::size_t at) { return side.read_rows[at]; },
-                           {least(m.begin, split), least(m.end, split)}, a.P, out.w_hh, packed);
+                           {least(m.begin, split), least(m.end, split)}, a.P, out.w_hh, packed,
+                           plan.hh_with_weights ? out.b_hh : nullptr);
     if (m.end > split)
       multiply_columns<Real>(positions, d_hidden, [&](std::size_t at) -> const Real* { return saved.inner + at * H; },
                              {m.begin > split ? m.begin : split, m.end}, a.P, out.w_hh, packed);

@@ -12,6 +12,8 @@ namespace HOLDFAST_LEVEL {
 constexpr std::size_t kBlock = 128;
 constexpr int kGroup = 4;    // vectors side by side in a tile
 constexpr int kMaxRows = 6;    // rows of the largest tile of any level
+constexpr std::size_t kRowsAtOnce = 4 * kRows;  // rows that share a group's weights while they are in the nearest cache
+constexpr std::size_t kLong = 1024;  // K from which that pays
 constexpr int kMaxGroups = 4;  // groups that a single row takes at once, where the registers hold their sums
 
 struct Range {
@@ -37,33 +39,40 @@ HOLDFAST_INLINE std::size_t next_tile(std::size_t rows) {
   return (rows + tiles - 1) / tiles;
 }
 
-// R rows times a group of V vectors: out [R][V][lane] = rows [R][K] x packed [K][V][lane].
+// Rows of the next run of tiles. Where K is long, several tiles take a block's weights in turn.
+HOLDFAST_INLINE std::size_t next_rows(std::size_t rows, std::size_t K) {
+  if (K < kLong) return next_tile(rows);
+  const std::size_t runs = (rows + kRowsAtOnce - 1) / kRowsAtOnce, share = (rows + runs - 1) / runs;
+  return runs == 1 ? rows : (share + kRows - 1) / kRows * kRows;
+}
+
+// One block of k: R rows times a group of V vectors. out [R][V][lane] = rows [R][depth] x packed [depth][V][lane], or that
+// is added to it.
 template <class Real, int R, int V>
-__attribute__((noinline)) void tile(const Real* const* rows, std::size_t K, const Real* packed, Real* out) {
+__attribute__((noinline)) void tile(const Real* const* rows, std::size_t begin, std::size_t depth, const Real* packed,
+                                    Real* out) {
   const Real* row[R];
   HOLDFAST_UNROLL
-  for (int r = 0; r < R; ++r) row[r] = rows[r];
-  for (std::size_t begin = 0; begin == 0 || begin < K; begin += kBlock) {
-    const std::size_t end = least(begin + kBlock, K);
-    Vec<Real> sums[R][V] = {};
-    for (std::size_t k = begin; k < end; ++k) {
-      Vec<Real> w[V];
-      HOLDFAST_UNROLL
-      for (int v = 0; v < V; ++v) w[v] = load(packed + (k * V + v) * kLanes<Real>);
-      HOLDFAST_UNROLL
-      for (int r = 0; r < R; ++r) {
-        const Vec<Real> a = splat(row[r][k]);
-        HOLDFAST_UNROLL
-        for (int v = 0; v < V; ++v) sums[r][v] = fma(a, w[v], sums[r][v]);
-      }
-    }
+  for (int r = 0; r < R; ++r) row[r] = rows[r] + begin;
+  packed += begin * V * kLanes<Real>;
+  Vec<Real> sums[R][V] = {};
+  for (std::size_t k = 0; k < depth; ++k) {
+    Vec<Real> w[V];
+    HOLDFAST_UNROLL
+    for (int v = 0; v < V; ++v) w[v] = load(packed + (k * V + v) * kLanes<Real>);
     HOLDFAST_UNROLL
     for (int r = 0; r < R; ++r) {
+      const Vec<Real> a = splat(row[r][k]);
       HOLDFAST_UNROLL
-      for (int v = 0; v < V; ++v) {
-        Real* o = out + (r * V + v) * kLanes<Real>;
-        store(o, begin == 0 ? sums[r][v] : load(o) + sums[r][v]);
-      }
+      for (int v = 0; v < V; ++v) sums[r][v] = fma(a, w[v], sums[r][v]);
+    }
+  }
+  HOLDFAST_UNROLL
+  for (int r = 0; r < R; ++r) {
+    HOLDFAST_UNROLL
+    for (int v = 0; v < V; ++v) {
+      Real* o = out + (r * V + v) * kLanes<Real>;
+      store(o, begin == 0 ? sums[r][v] : load(o) + sums[r][v]);
     }
   }
 }
@@ -112,20 +121,37 @@ __attribute__((noinline)) void row_tile(const Real* row, std::size_t K, const Re
     row_blocks<Real, V, Q, 1>(row, K, packed, begin, least(K - begin, kBlock), out);
 }
 
-// The tile of `rows` rows and V vectors; or of one row and `groups` groups.
 template <class Real, int V>
-HOLDFAST_INLINE void tile_of(std::size_t rows, std::size_t groups, const Real* const* row, std::size_t K,
+HOLDFAST_INLINE void tile_of(std::size_t rows, const Real* const* row, std::size_t begin, std::size_t depth,
                              const Real* packed, Real* out) {
   switch (rows) {
-    case 1: return groups == 4   ? row_tile<Real, V, kMaxGroups>(*row, K, packed, out)
-                   : groups == 2 ? row_tile<Real, V, 2>(*row, K, packed, out)
-                                 : row_tile<Real, V, 1>(*row, K, packed, out);
-    case 2: return tile<Real, 2, V>(row, K, packed, out);
-    case 3: return tile<Real, 3, V>(row, K, packed, out);
-    case 4: return tile<Real, kRows < 4 ? 2 : 4, V>(row, K, packed, out);
-    case 5: return tile<Real, kRows < 5 ? 2 : 5, V>(row, K, packed, out);
-    default: return tile<Real, kRows < 6 ? 2 : 6, V>(row, K, packed, out);
+    case 1: return tile<Real, 1, V>(row, begin, depth, packed, out);
+    case 2: return tile<Real, 2, V>(row, begin, depth, packed, out);
+    case 3: return tile<Real, 3, V>(row, begin, depth, packed, out);
+    case 4: return tile<Real, kRows < 4 ? 1 : 4, V>(row, begin, depth, packed, out);
+    case 5: return tile<Real, kRows < 5 ? 1 : 5, V>(row, begin, depth, packed, out);
+    default: return tile<Real, kRows < 6 ? 1 : 6, V>(row, begin, depth, packed, out);
   }
+}
+
+// Some tiles of rows [first, first + count) times a group of V vectors, block after block: the block's weights stay in
+// the nearest cache for all of them.
+template <class Real, int V>
+void tiles_of(const Real* const* row, std::size_t count, std::size_t K, const Real* packed, Real* out) {
+  for (std::size_t begin = 0; begin == 0 || begin < K; begin += kBlock) {
+    for (std::size_t i = 0; i < count;) {
+      const std::size_t rows = next_tile(count - i);
+      tile_of<Real, V>(rows, row + i, begin, least(K - begin, kBlock), packed, out + i * V * kLanes<Real>);
+      i += rows;
+    }
+  }
+}
+
+template <class Real, int V>
+HOLDFAST_INLINE void row_of(std::size_t groups, const Real* row, std::size_t K, const Real* packed, Real* out) {
+  if (groups == 4) return row_tile<Real, V, kMaxGroups>(row, K, packed, out);
+  if (groups == 2) return row_tile<Real, V, 2>(row, K, packed, out);
+  return row_tile<Real, V, 1>(row, K, packed, out);
 }
 
 // Panels of columns in groups of up to kGroup, alike but for one panel: narrow tiles waste the processor.
@@ -155,28 +181,33 @@ template <class Real, class RowOf, class Consume>
 HOLDFAST_INLINE void multiply_groups(const RowOf& row, std::size_t n, std::size_t K, const Real* data,
                                      const Groups& columns, std::size_t begin, std::size_t end,
                                      const Consume& consume) {
-  alignas(64) Real out[kMaxRows * kGroup * kLanes<Real>];
-  const Real* pointers[kMaxRows];
+  alignas(64) Real out[kRowsAtOnce * kGroup * kLanes<Real>];
+  const Real* pointers[kRowsAtOnce];
+  const bool single = n == 1;
   for (std::size_t group = begin; group < end;) {
     const std::size_t width = columns.width(group), size = width * kLanes<Real>;
     std::size_t groups = 1;
-    if (n == 1)
+    if (single)
       for (std::size_t more = kRows < 6 ? 2 : kMaxGroups; more > 1 && groups == 1; more /= 2)
         if (group + more <= end && columns.width(group + more - 1) == width) groups = more;
     const Real* packed = data + columns.first(group) * K * kLanes<Real>;
     for (std::size_t i = 0; i < n;) {
-      const std::size_t rows = next_tile(n - i);
+      const std::size_t rows = next_rows(n - i, K);
       for (std::size_t r = 0; r < rows; ++r) pointers[r] = row(i + r);
       switch (width) {
-        case 1: tile_of<Real, 1>(rows, groups, pointers, K, packed, out); break;
-        case 2: tile_of<Real, 2>(rows, groups, pointers, K, packed, out); break;
-        case 3: tile_of<Real, 3>(rows, groups, pointers, K, packed, out); break;
-        default: tile_of<Real, 4>(rows, groups, pointers, K, packed, out); break;
+        case 1: single ? row_of<Real, 1>(groups, *pointers, K, packed, out)
+                       : tiles_of<Real, 1>(pointers, rows, K, packed, out); break;
+        case 2: single ? row_of<Real, 2>(groups, *pointers, K, packed, out)
+                       : tiles_of<Real, 2>(pointers, rows, K, packed, out); break;
+        case 3: single ? row_of<Real, 3>(groups, *pointers, K, packed, out)
+                       : tiles_of<Real, 3>(pointers, rows, K, packed, out); break;
+        default: single ? row_of<Real, 4>(groups, *pointers, K, packed, out)
+                        : tiles_of<Real, 4>(pointers, rows, K, packed, out); break;
       }
-      // One place where sums are consumed: the cell's code is inlined here, its constants loaded once a tile.
-      const std::size_t pieces = n == 1 ? groups : rows;
+      // One place where sums are consumed: the cell's code is inlined here, its constants loaded once for all rows.
+      const std::size_t pieces = single ? groups : rows;
       for (std::size_t r = 0; r < pieces; ++r)
-        consume(n == 1 ? 0 : i + r, n == 1 ? group + r : group, width, out + r * size);
+        consume(single ? 0 : i + r, single ? group + r : group, width, out + r * size);
       i += rows;
     }
     group += groups;
