@@ -37,7 +37,7 @@ HOLDFAST_INLINE void wait(Barrier& barrier, unsigned size) {
     return;
   }
   for (unsigned spins = 0; __atomic_load_n(&barrier.round, __ATOMIC_ACQUIRE) == round; ++spins) {
-    if (spins < 4000) {
+    if (spins < barrier.spins) {
       pause_briefly();
     } else {
       sched_yield();

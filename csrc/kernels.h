@@ -106,6 +106,7 @@ std::size_t rest_size(const Call<Real>& a) {
 // Threads that run one function together. `wait` holds all of a crew until the last has come.
 struct Barrier {
   alignas(64) unsigned arrived;
+  unsigned spins;  // looks before the core is given away: few where threads outnumber the cores
   alignas(64) unsigned round;
 };
 
@@ -114,7 +115,8 @@ struct Barrier {
 template <class Real>
 struct LevelOf {
   std::size_t (*scratch_size)(const Call<Real>& call, const Gradients<Real>* gradients, unsigned threads);
-  void (*prepare)(const Call<Real>& call, const Gradients<Real>* gradients, void* scratch, unsigned threads);
+  void (*prepare)(const Call<Real>& call, const Gradients<Real>* gradients, void* scratch, unsigned threads,
+                  unsigned spins);
   // Each thread of the region calls these; `capacity` is what `threads` was when the scratch was sized.
   void (*forward)(const Call<Real>& call, void* scratch, unsigned capacity, unsigned thread, unsigned threads);
   void (*backward)(const Call<Real>& call, const Gradients<Real>& gradients, void* scratch, unsigned capacity,

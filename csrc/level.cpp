@@ -30,9 +30,9 @@ void sort_by_length(const std::int64_t* lengths, std::size_t B, std::uint32_t* o
 }
 
 template <class Real>
-void prepare(const Call<Real>& a, const Gradients<Real>* d, void* memory, unsigned threads) {
+void prepare(const Call<Real>& a, const Gradients<Real>* d, void* memory, unsigned threads, unsigned spins) {
   const Scratch<Real> s = scratch_at(a, d, memory, threads);
-  __builtin_memset(s.barriers, 0, (threads + 1) * sizeof(Barrier));
+  for (unsigned k = 0; k <= threads; ++k) s.barriers[k] = Barrier{0, spins, 0};
   clear(s.zeros, a.H > a.P ? a.H : a.P);
   if (a.lengths) sort_by_length(a.lengths, a.B, s.by_length);
   if (a.packed) {

@@ -1,7 +1,12 @@
 #include "run.h"
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <atomic>
 #include <new>
+#include <thread>
 
 #include "team.h"
 
@@ -64,6 +69,19 @@ struct Memory {
 };
 std::atomic<void*> Memory::kept{nullptr};
 
+// Cores that this process may run on.
+unsigned num_cores() {
+#if defined(__linux__)
+  static const unsigned cores = [] {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1u;
+  }();
+#else
+  static const unsigned cores = std::thread::hardware_concurrency();
+#endif
+  return cores;
+}
+
 double split_from = 1.5e6;  // multiply-adds of a call below which waking a second thread costs more
 
 template <class Real>
@@ -94,7 +112,7 @@ void run(const Call<Real>& call, const Gradients<Real>* gradients, unsigned thre
   const LevelOf<Real>& level = kernels_of<Real>(*current);
   const unsigned useful = useful_threads(call, threads);
   const Memory scratch(level.scratch_size(call, gradients, useful));
-  level.prepare(call, gradients, scratch.usable(), useful);
+  level.prepare(call, gradients, scratch.usable(), useful, useful > num_cores() ? 20 : 4000);
   Job<Real> job{level, call, gradients, scratch.usable(), useful};
   run_on_team(&Job<Real>::work, &job, useful);
 }
