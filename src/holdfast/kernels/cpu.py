@@ -1,7 +1,7 @@
 """The `cpu` backend: our compiled kernels for every cell, one call for a whole layer, forward and backward.
 
-csrc/ holds the equations: kernels.h says what a call is, forward.h and backward.h sweep through time, products.h does what
-needs no order. Here a call becomes one list of numbers (csrc/fields.h): flags, sizes and addresses.
+csrc/ holds the equations: kernels.h says what a call is, forward.h and backward.h sweep through time, products.h does
+what needs no order. Here a call becomes one list of numbers (csrc/fields.h): flags, sizes and addresses.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -43,13 +44,22 @@ def unsupported(request: CallRequest) -> str | None:
         if not torch.compiler.is_compiling():
             _tell_once(_MISSING)
         return _MISSING
-    if request.device.type != "cpu":
-        return f"the cpu kernels need tensors on the CPU, got {request.device}"
-    if request.dtype not in _DTYPES:
-        return f"the cpu kernels need float32, float64, bfloat16 or float16, got {request.dtype}"
     # A packed batch has a row, and its number of rows may be unknown to a compiler.
-    if request.input_size == 0 or (not request.packed and request.batch == 0):
-        return "the cpu kernels need at least one row and one feature"
+    if not request.packed and request.batch == 0:
+        return "the cpu kernels need at least one row"
+    return unsupported_layer(request.device, request.dtype, request.input_size)
+
+
+def unsupported_layer(device: torch.device, dtype: torch.dtype, input_size: int) -> str | None:
+    """Return None when the kernels can run such a layer over some batch, else a clause that says why not."""
+    if _MISSING is not None:
+        return _MISSING
+    if device.type != "cpu":
+        return f"the cpu kernels need tensors on the CPU, got {device}"
+    if dtype not in _DTYPES:
+        return f"the cpu kernels need float32, float64, bfloat16 or float16, got {dtype}"
+    if input_size == 0:
+        return "the cpu kernels need at least one feature"
     return None
 
 
@@ -82,16 +92,15 @@ def workspace_size(call: LayerCall) -> int:
     return call.directions * steps * size
 
 
-def forward(call: LayerCall, save: int, frozen: Sequence[Tensor] = ()) -> LayerResult:
+def forward(call: LayerCall, save: int) -> LayerResult:
     """Run a layer.
 
     Args:
         save: 0 nothing, 1 what `backward` reads, 2 also zeros in padding.
-        frozen: What `pack` made of the weights, one for each direction, instead of packing them now.
     """
     if call.x.dtype in _HALF:
-        wide = forward(_widened(call), save, frozen)
-        return LayerResult(*[part.to(call.x.dtype) for part in wide[:3]], *wide[3:])
+        wide = forward(_widened(call), save)
+        return LayerResult._make([*[part.to(call.x.dtype) for part in wide[:3]], *wide[3:]])
     numbers = _Numbers(call)
     x, lstm = call.x, len(call.tensors) > 1 and call.num_states == 2
     h0 = call.tensors[0]
@@ -101,7 +110,7 @@ def forward(call: LayerCall, save: int, frozen: Sequence[Tensor] = ()) -> LayerR
     # What is absent is a tensor of its own each time: an operator's results may not share memory, even of no size.
     gates_shape, cells_shape = kept_shapes(call) if save else ((0,), (0,))
     gates, cells, rest = (x.new_empty(size) for size in (gates_shape, cells_shape, workspace_size(call) if save else 0))
-    numbers.add(save, (y, h_n, c_n, gates, cells, rest), frozen)
+    numbers.add(save, (y, h_n, c_n, gates, cells, rest))
     module = _module()
     module.forward(x.dtype == torch.float64, numbers.values, cpu_team.num_threads(module))
     return LayerResult(y, h_n, c_n, gates, cells, rest)
@@ -111,13 +120,13 @@ def backward(call: LayerCall, result: LayerResult, d_y: Tensor, d_h: Tensor, d_c
     """Return the needed gradients, in the order of their bits."""
     if call.x.dtype in _HALF:
         halves = [part.float() for part in (*result[:3], d_y, d_h, d_c)]
-        wide = backward(_widened(call), LayerResult(*halves[:3], *result[3:]), *halves[3:], needs)
+        wide = backward(_widened(call), LayerResult._make([*halves[:3], *result[3:]]), *halves[3:], needs=needs)
         flows = needs.flow_h + needs.flow_c  # those stay wide
         cut = len(wide) - flows
         return [grad.to(call.x.dtype) for grad in wide[:cut]] + wide[cut:]
     numbers = _Numbers(call)
     given = [part.contiguous() for part in result]
-    numbers.add(1, given, ())
+    numbers.add(1, given)
     seeds = [part.contiguous() for part in (d_y, d_h, d_c)]
     num_states = call.num_states
     states = [torch.empty_like(state, memory_format=torch.contiguous_format) for state in call.tensors[:num_states]]
@@ -135,17 +144,87 @@ def backward(call: LayerCall, result: LayerResult, d_y: Tensor, d_h: Tensor, d_c
     return needs.pick([d_x, *states, *params, flow_h, flow_c])
 
 
-def pack(call: LayerCall) -> tuple[Tensor, ...]:
-    """Return each direction's weights in the order the forward kernels read them; only this CPU level can."""
-    numbers = _Numbers(call)
-    module, twice = _module(), call.x.dtype == torch.float64
-    none = call.x.new_empty(0)
-    numbers.add(0, (none,) * 6, ())
-    size = module.packed_size(twice, numbers.values)
-    packed = tuple([call.x.new_empty(size + _ALIGN) for _ in range(call.directions)])
-    numbers.set_frozen(packed)
-    module.pack(twice, numbers.values)
-    return packed
+class FrozenLayers:
+    """Layers in evaluation whose weights are packed once, in the order this CPU level reads them.
+
+    A call fills in sizes and addresses and no more. Later changes of the weights are not seen.
+    """
+
+    def __init__(self, layers: Sequence[LayerCall]):
+        """Take a call of each layer over one row; of x and the states only shapes and dtype matter."""
+        self._module, self._directions = _module(), layers[0].directions
+        self._half = layers[0].x.dtype if layers[0].x.dtype in _HALF else None
+        self._twice, self._width = layers[0].x.dtype == torch.float64, self._directions * layers[0].out_size
+        first = layers[0].tensors[: layers[0].num_states]
+        self._row_bytes = [
+            state.nbytes * (1 if self._half is None else 2) for state in first
+        ]  # of a layer, for one row
+        self._layers = [self._pack(call if self._half is None else _widened(call)) for call in layers]
+
+    def run(
+        self,
+        x: Tensor,
+        steps: int,
+        states: Sequence[Tensor],
+        lengths: Tensor | None,
+        resets: Tensor | None,
+        rows: Tensor | None,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the layers over x [T, B, I] or packed [N, I], from the states [L*D, B, size] of all of them.
+
+        Everything lies on the CPU, is contiguous and checked; lengths are int64. See LayerCall for the rest.
+        """
+        half = self._half
+        if half is not None:
+            x, states = x.float(), [state.float() for state in states]
+        finals = [torch.empty_like(state) for state in states]
+        y = self._sweep(x, steps, states, finals, (_address(lengths), _address(rows), _address(resets)))
+        if half is not None:
+            y, finals = y.to(half), [final.to(half) for final in finals]
+        return y, tuple(finals)
+
+    def _sweep(
+        self, x: Tensor, steps: int, states: Sequence[Tensor], finals: Sequence[Tensor], extras: tuple[int, int, int]
+    ) -> Tensor:
+        *lead, _ = x.shape
+        packed, batch = len(lead) == 1, states[0].shape[1]
+        positions = lead[0] if packed else lead[0] * lead[1]
+        threads = cpu_team.num_threads(self._module)
+        h0, h_n, h_bytes = states[0].data_ptr(), finals[0].data_ptr(), self._row_bytes[0] * batch
+        c0 = c_n = c_bytes = 0
+        if len(states) == 2:
+            c0, c_n, c_bytes = states[1].data_ptr(), finals[1].data_ptr(), self._row_bytes[1] * batch
+        for row, _ in self._layers:
+            y = x.new_empty((*lead, self._width))
+            values = row.copy()
+            values[_STEPS : _STEPS + 2] = steps, batch
+            values[_POSITIONS] = positions
+            values[_PACKED:_PARAMETERS_FROM] = packed, x.data_ptr(), *extras, 0, h0, c0
+            values[_OUTPUTS : _OUTPUTS + 3] = y.data_ptr(), h_n, c_n
+            if batch:
+                self._module.forward(self._twice, values, threads)
+            h0, h_n, c0, c_n = h0 + h_bytes, h_n + h_bytes, c0 + c_bytes, c_n + c_bytes
+            x = y if self._half is None else y.to(self._half).float()  # each layer rounds what it hands on
+        return y
+
+    def _pack(self, call: LayerCall) -> tuple[list[int], list[Tensor]]:
+        """Return one layer's numbers, its weights packed, and the tensors they name: of the matrices, no copy else."""
+        copies = [tensor.detach().clone(memory_format=torch.contiguous_format) for tensor in call.tensors]
+        numbers = _Numbers(replace(call, tensors=copies))
+        values, none = numbers.values, call.x.new_empty(0)
+        numbers.add(0, (none,) * 6)
+        size = self._module.packed_size(self._twice, values)
+        kept = [call.x.new_empty(size + _ALIGN) for _ in range(call.directions)]
+        numbers.set_frozen(kept)
+        self._module.pack(self._twice, values)
+        slots = _describe(call.spec)[1]
+        for k, copied in enumerate(copies[call.num_states :]):
+            direction, place = divmod(k, len(slots))
+            if slots[place] in _MATRICES:
+                values[_PARAMETERS_FROM + direction * len(PARAMETERS) + slots[place]] = 0
+            else:
+                kept.append(copied)
+        return values, kept
 
 
 _ALIGN = 16  # numbers: room to start a packed weight on a cache line
@@ -158,7 +237,7 @@ def _aligned(packed: Tensor) -> int:
 class _Numbers:
     """The list of numbers that stands for one call, and the tensors whose memory it names."""
 
-    __slots__ = ("_frozen_at", "_kept", "_slots", "values")
+    __slots__ = ("_kept", "_slots", "values")
 
     def __init__(self, call: LayerCall):
         header, slots = _describe(call.spec)
@@ -182,21 +261,19 @@ class _Numbers:
         first = call.num_states
         values.append(tensors[1].data_ptr() if first == 2 else 0)
         self._add_parameters(tensors[first:], call.directions)
-        self._frozen_at = len(values)
 
-    def add(self, save: int, outputs: Sequence[Tensor], frozen: Sequence[Tensor]) -> None:
+    def add(self, save: int, outputs: Sequence[Tensor]) -> None:
         """Add where the results go: y, h_n, c_n, gates, cells, rest."""
         values = self.values
         values[_SAVE] = save
-        values += [0, 0]
-        self.set_frozen(frozen)
+        values += [0, 0]  # nothing frozen
         values += [part.data_ptr() for part in outputs]
         self._kept.append(outputs)
 
     def set_frozen(self, frozen: Sequence[Tensor]) -> None:
+        """Name the packed weights of each direction; the caller keeps them."""
         for k, packed in enumerate(frozen):
-            self.values[self._frozen_at + k] = _aligned(packed)
-        self._kept.append(frozen)
+            self.values[_OUTPUTS - 2 + k] = _aligned(packed)
 
     def add_gradients(
         self,
@@ -223,7 +300,11 @@ class _Numbers:
         self.values += pointers
 
 
-_SAVE = 18  # where `save` stands in the list
+# Where things stand in the list; csrc/fields.h has all of it.
+_STEPS, _POSITIONS, _SAVE, _PACKED, _PARAMETERS_FROM = 10, 16, 18, 19, 27
+_OUTPUTS = _PARAMETERS_FROM + 2 * len(PARAMETERS) + 2
+
+_MATRICES = [PARAMETERS.index(name) for name in ("weight_ih", "weight_hh", "weight_hr")]
 
 
 @lru_cache(maxsize=256)

@@ -23,6 +23,7 @@ from holdfast.spec import CellSpec, Parameter, layer_input_size, parameter_suffi
 if TYPE_CHECKING:
     from os import PathLike
 
+    from holdfast.nn.freeze import Frozen
     from holdfast.nn.trace import Recorder, Trace
 
 
@@ -189,6 +190,25 @@ class AbstractRecurrent(nn.Module):
         with record(self, attach=attach, gradients=gradients) as trace:
             trace.output, trace.state = self(x, hx, **call)
         return trace
+
+    def freeze(self) -> Frozen:
+        """Return an object for inference with a copy of the weights, packed once for this CPU.
+
+        It is called as the layer is in evaluation mode, and spares what a call costs beside the arithmetic: most where
+        one step at a time is wanted. It always runs on `cpu`, and does not see later changes of this layer.
+
+        Raises:
+            BackendError: the layer is not on the CPU, or there are no compiled kernels for it.
+
+        Example:
+            >>> import torch, holdfast
+            >>> frozen = holdfast.LSTM(3, 5).freeze()
+            >>> y, state = frozen(torch.zeros(1, 1, 3))
+            >>> y, state = frozen(torch.zeros(1, 1, 3), state)  # the next step
+        """
+        from holdfast.nn.freeze import Frozen
+
+        return Frozen(self)
 
     def save_pretrained(self, folder: str | PathLike[str]) -> None:
         """Write config.json and model.safetensors into `folder`; `from_pretrained` reads them on any device."""

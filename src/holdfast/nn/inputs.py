@@ -12,6 +12,9 @@ from holdfast.errors import DtypeError, ShapeError
 
 if TYPE_CHECKING:
     from holdfast.nn.base import AbstractRecurrent
+    from holdfast.nn.freeze import Frozen
+
+    Layer = AbstractRecurrent | Frozen
 
 
 class GivenBatch(NamedTuple):
@@ -32,7 +35,7 @@ class GivenBatch(NamedTuple):
 
 
 def open_sequence(
-    layer: AbstractRecurrent, x: Tensor | PackedSequence, lengths: Tensor | None, resets: Tensor | None
+    layer: Layer, x: Tensor | PackedSequence, lengths: Tensor | None, resets: Tensor | None
 ) -> GivenBatch:
     """Return what the caller gave, checked.
 
@@ -69,7 +72,7 @@ def autocasting(device: torch.device) -> bool:
     return device.type != "meta" and torch.is_autocast_enabled(device.type)
 
 
-def close_sequence(layer: AbstractRecurrent, y: Tensor, given: GivenBatch) -> Tensor | PackedSequence:
+def close_sequence(layer: Layer, y: Tensor, given: GivenBatch) -> Tensor | PackedSequence:
     """Return the output, [T, B, D*H] or packed [N, D*H], in the caller's form."""
     packed = given.packed
     if packed is not None:
@@ -89,9 +92,7 @@ def _open_packed(packed: PackedSequence) -> GivenBatch:
     return GivenBatch(data, lengths.to(data.device), None, rows, sizes.shape[0], batch, packed=packed)
 
 
-def open_state(
-    layer: AbstractRecurrent, hx: Tensor | tuple[Tensor, ...] | None, given: GivenBatch
-) -> tuple[Tensor, ...] | None:
+def open_state(layer: Layer, hx: Tensor | tuple[Tensor, ...] | None, given: GivenBatch) -> tuple[Tensor, ...] | None:
     """Return the given states as [L*D, B, size] each, or None where the caller gave none.
 
     Raises:
@@ -121,7 +122,7 @@ def close_state(states: tuple[Tensor, ...], given: GivenBatch):
     return states if len(states) == 2 else states[0]
 
 
-def _check_features(layer: AbstractRecurrent, x: Tensor, shaped: bool) -> None:
+def _check_features(layer: Layer, x: Tensor, shaped: bool) -> None:
     if x.dtype != layer.dtype and not (x.is_floating_point() and autocasting(x.device)):
         raise DtypeError(
             f"{layer.name} input dtype ({x.dtype}) does not match weight dtype ({layer.dtype}). "
@@ -157,7 +158,7 @@ def _is_wrapped(tensor: Tensor) -> bool:
     return torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _check_resets(layer: AbstractRecurrent, resets: Tensor | None, x: Tensor, unbatched: bool) -> Tensor | None:
+def _check_resets(layer: Layer, resets: Tensor | None, x: Tensor, unbatched: bool) -> Tensor | None:
     if resets is None:
         return None
     if not isinstance(resets, Tensor):
