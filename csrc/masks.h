@@ -102,11 +102,19 @@ HOLDFAST_INLINE void write_mask(Wide words, std::uint32_t threshold, std::size_t
 //   seed              the key: low word, high word
 //   tag               kind of mask, direction and layer, as in the reference
 //   threshold         round(p * 2^24), at most 2^24
-//   first             a multiple of 4, the units of a block
+//   first             quick where it is a multiple of 4, the units of a block
 //   out       [count] out  nothing is written beyond
 template <class Real>
 void fill_mask(std::uint64_t seed, std::uint32_t t, std::uint32_t row, std::uint32_t tag, std::uint32_t threshold,
                std::size_t first, std::size_t count, Real* out) {
+  if (const std::size_t into = first % 4) {  // two doubles of NEON are half a block
+    Real begun[4];
+    fill_mask(seed, t, row, tag, threshold, first - into, 4, begun);
+    const std::size_t here = count < 4 - into ? count : 4 - into;
+    for (std::size_t u = 0; u < here; ++u) out[u] = begun[into + u];
+    if (here == count) return;
+    first += here, count -= here, out += here;
+  }
   const PhiloxKeys keys = philox_keys(seed);
   // Lane 2 k holds block k, lane 2 k + 1 block kBlocks / 2 + k, so that the pairs below come out in order.
   Wide block;

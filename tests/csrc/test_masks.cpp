@@ -34,7 +34,7 @@ std::vector<Real> mask(const Place& at, std::size_t first, std::size_t count) {
 }
 
 void check_parts(const Place& at, std::size_t first, const std::vector<float>& whole) {
-  for (std::size_t begin = 0; begin < whole.size(); begin += 4) {
+  for (std::size_t begin = 0; begin < whole.size(); begin += 3) {
     const std::size_t count = whole.size() - begin < 7 ? whole.size() - begin : 7;
     const std::vector<float> part = mask<float>(at, first + begin, count);
     for (std::size_t u = 0; u < count; ++u) expect(part[u] == whole[begin + u], "a part equals the whole");
