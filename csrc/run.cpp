@@ -43,8 +43,10 @@ std::vector<const Level*> runnable() {
   return levels;
 }
 
+std::size_t keep_most = 64 << 20;
+
 // Uninitialised memory on a cache line of its own: a vector load must not straddle two. The last block that was given
-// back, up to kKept bytes, serves the next call: fresh memory costs a page fault for every 4 KB.
+// back, up to keep_most bytes, serves the next call: fresh memory costs a page fault for every 4 KB.
 struct Memory {
   explicit Memory(std::size_t bytes) : data(kept.exchange(nullptr)) {
     const std::size_t wanted = bytes + kHeader;
@@ -55,7 +57,7 @@ struct Memory {
     *static_cast<std::size_t*>(data) = wanted;
   }
   ~Memory() {
-    void* old = *static_cast<std::size_t*>(data) <= kKept ? kept.exchange(data) : data;
+    void* old = *static_cast<std::size_t*>(data) <= keep_most ? kept.exchange(data) : data;
     if (old) ::operator delete(old, std::align_val_t{64});
   }
   Memory(const Memory&) = delete;
@@ -63,7 +65,7 @@ struct Memory {
   void* usable() const { return static_cast<char*>(data) + kHeader; }
 
  private:
-  static constexpr std::size_t kHeader = 64, kKept = 64 << 20;
+  static constexpr std::size_t kHeader = 64;
   static std::atomic<void*> kept;
   void* data;
 };
@@ -142,6 +144,8 @@ bool use_level(const std::string& name) {
 const Level* level_in_use() { return current; }
 
 void set_split_from(double work) { split_from = work; }
+
+void set_keep_most(std::size_t bytes) { keep_most = bytes; }
 
 template <class Real>
 void run_forward(const Call<Real>& call, unsigned threads) { run<Real>(call, nullptr, threads); }

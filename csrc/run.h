@@ -16,6 +16,9 @@ const Level* level_in_use();                   // null before use_level
 // Multiply-adds from which a call is split over threads; tests set it to zero.
 void set_split_from(double work);
 
+// Bytes of scratch memory that may be kept from call to call; tests set it to zero, so that each call has fresh memory.
+void set_keep_most(std::size_t bytes);
+
 template <class Real>
 const LevelOf<Real>& kernels_of(const Level& level);
 
