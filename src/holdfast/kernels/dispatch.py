@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
+from typing import NamedTuple
 
 import torch
 
@@ -13,6 +14,30 @@ from holdfast.spec import CellSpec
 
 MODULES: dict[str, ModuleType] = {"reference": reference, "cpu": cpu, "vendor": vendor}
 BACKENDS = tuple(MODULES)
+
+
+class Region(NamedTuple):
+    """Sizes with at least so many rows and units, and with more than so many of both multiplied."""
+
+    batch: int = 1
+    hidden: int = 1
+    product: int = 0
+
+    def describe(self) -> str:
+        """Return what a call of this region must meet, for a reader."""
+        least = [f"{name} >= {size}" for name, size in (("B", self.batch), ("H", self.hidden)) if size > 1]
+        return ", ".join(least + [f"B*H > {self.product}"] * (self.product > 0)) or "any size"
+
+    def holds(self, batch: int, hidden: int) -> bool:
+        return hidden >= self.hidden and batch >= self.batch and batch * hidden > self.product
+
+
+MEASURED_BY = "benchmarks/dispatch.py"
+VENDOR_FASTER: dict[str, tuple[Region, ...]] = {
+    "inference": (Region(product=4096),),
+    "training": (Region(product=4096),),
+}
+"""Where oneDNN runs a plain float32 LSTM faster than our kernels: in any of these regions. MEASURED_BY prints them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +96,33 @@ def unsupported(request: CallRequest, backend: str) -> str | None:
     return MODULES[backend].unsupported(request)
 
 
+def order_rule(request: CallRequest) -> str | None:
+    """Return what put `cpu` and `vendor` in their order, for a reader; None where not both could run this call."""
+    if unsupported(request, "cpu") is not None or unsupported(request, "vendor") is not None:
+        return None
+    if request.dtype == torch.bfloat16:
+        return "cpu before vendor: oneDNN keeps c in bfloat16, where small updates of a large c are lost"
+    first, second = _order(request)[:2]
+    work, product = _work(request), request.batch * request.hidden_size
+    where = " or ".join([region.describe() for region in VENDOR_FASTER[work]]) or "no size"
+    return f"{first} before {second}: plain LSTM, {work}, B*H = {product}; oneDNN wins at {where} ({MEASURED_BY})"
+
+
 def _order(request: CallRequest) -> tuple[str, ...]:
-    """Return the backends from fastest to slowest for this size. Measured by `make bench`; see docs/lab-notes.md."""
+    """Return the backends from fastest to slowest for this call."""
     if request.dtype == torch.bfloat16:
         return ("cpu", "reference")  # oneDNN keeps c in bfloat16, where small updates of a large c are lost
     # oneDNN takes no ragged batch, and a compiled packed one has no known size to decide by.
     ragged = request.lengths or request.resets or request.packed
-    if ragged or torch.compiler.is_exporting():  # nor may an exported program depend on its batch
+    plain = request.spec.family == "lstm" and request.dtype == torch.float32
+    if ragged or not plain or torch.compiler.is_exporting():  # nor may an exported program depend on its batch
         return ("cpu", "vendor", "reference")
-    if request.spec.family == "lstm" and request.batch * request.hidden_size > VENDOR_FROM:
-        return ("vendor", "cpu", "reference")
+    batch, hidden = request.batch, request.hidden_size
+    for region in VENDOR_FASTER[_work(request)]:
+        if region.holds(batch, hidden):
+            return ("vendor", "cpu", "reference")
     return ("cpu", "vendor", "reference")
 
 
-VENDOR_FROM = 4096
-"""Batch times hidden size above which oneDNN's LSTM is taken before ours."""
+def _work(request: CallRequest) -> str:
+    return "training" if request.grad else "inference"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,17 @@ from holdfast.nn.init import Init, check_init, draw_parameters
 from holdfast.nn.inputs import autocasting
 from holdfast.spec import CellSpec, parameter_table
 
+if TYPE_CHECKING:
+    from holdfast.nn.explain import ChoiceRecorder
+
 
 class AbstractCell(nn.Module):
     """One step of one cell specification. Use LSTMCell, GRUCell or RNNCell.
 
     Recurrent dropout and zoneout are not here: their masks belong to a whole sequence, so they live in the layers.
     """
+
+    _recorder: ChoiceRecorder | None = None  # while `explain` runs
 
     def __init__(
         self, spec: CellSpec, input_size: int, hidden_size: int, *, init: Init, backend: str, device: Any, dtype: Any
@@ -127,7 +132,11 @@ class AbstractCell(nn.Module):
             and (x.requires_grad or any([tensor.requires_grad for tensor in call.tensors])),
             flow=False,
         )
-        return run_layer(call, key=self.spec_key, backend=choose(request, self.backend).backend, grad=request.grad)
+        choice = choose(request, self.backend)
+        result = run_layer(call, key=self.spec_key, backend=choice.backend, grad=request.grad)
+        if self._recorder is not None:
+            self._recorder.note(call, request, choice, result, None)
+        return result
 
     def extra_repr(self) -> str:
         flags = [f"{key}={value!r}" for key, value in self.spec.to_dict().items() if key != "family"]
