@@ -3,6 +3,7 @@
 #   make demo     train the three cells on the long-memory sentence and show what they remember
 #   make test     run the tests
 #   make check    formatting, lint, types, architecture
+#   make sanitize  the kernels on recorded random calls under AddressSanitizer and UBSan; or SANITIZER=thread
 #   make bench    time the layers against torch.nn, ONNX Runtime, OpenVINO, JAX and the usual Python loops
 #
 # Another PyTorch: make demo TORCH_VERSION=2.9.1 VENV=elsewhere; the README says how to take another build of it.
@@ -11,12 +12,13 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH_VERSION ?= 2.13.0
 WORKERS ?= 2
+SANITIZER ?= address
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find src csrc -type f ! -name '*.so' ! -name '*.pyc' 2>/dev/null) CMakeLists.txt README.md LICENSE
 
-.PHONY: demo test check bench install clean
+.PHONY: demo test check sanitize bench install clean
 
 demo: install
 	$(BIN)/holdfast demo $(ARGS)
@@ -29,6 +31,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+sanitize: install
+	$(BIN)/python -m tests.csrc.sanitize --sanitizer $(SANITIZER) $(ARGS)
 
 bench: install $(VENV)/.peers
 	$(BIN)/python -m benchmarks.run $(ARGS)

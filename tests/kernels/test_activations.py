@@ -6,20 +6,15 @@ every float, in some minutes; here it is a sample, with every place where the ar
 
 from __future__ import annotations
 
-import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 
-from holdfast.kernels import cpu_level
 from holdfast.reference.masks import KINDS, drop_mask
+from tests.csrc.programs import ROOT, Unavailable, compile_to, level_flags, toolchain
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-PLAIN = "-std=c++17 -O2 -Wall -Wextra -Werror -ffp-contract=fast -fno-math-errno -fno-trapping-math".split()
-CROSS_COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64-static"
 STRIDE, POINTS = 4099, 400_000
 LEVELS = ["v3", "v4", "neon"]
 
@@ -37,35 +32,14 @@ PLACES = [
 ]
 
 
-def level_flags(level: str) -> list[str]:
-    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
-    found = dict(re.findall(r"set\(flags_(\w+)([^)]*)\)", text))
-    return found[level].replace("${flags_v3}", found["v3"]).split()
-
-
-def toolchain(level: str) -> tuple[list[str], list[str]]:
-    """Return the compiler's command and the one that runs its programs, or skip."""
-    if level in cpu_level.describe()["runnable"]:
-        compiler = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
-        if compiler is None:
-            pytest.skip("no C++ compiler here")
-        return [compiler], []
-    if level != "neon":
-        pytest.skip(f"this CPU or build does not run {level}")
-    if shutil.which(CROSS_COMPILER) is None or shutil.which(EMULATOR) is None:
-        pytest.skip(f"NEON needs {CROSS_COMPILER} and {EMULATOR} on this machine")
-    return [CROSS_COMPILER, "-static"], [EMULATOR]
-
-
 def build(source: str, level: str, folder: Path) -> list[str]:
     """Compile one program of tests/csrc for a level and return the command that runs it."""
-    compiler, runner = toolchain(level)
-    program = folder / source
-    place = [f"-DHOLDFAST_LEVEL=level_{level}", f"-I{ROOT / 'csrc'}", str(ROOT / "tests/csrc" / f"{source}.cpp")]
-    command = [*compiler, *PLAIN, *level_flags(level), *place, "-o", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return [*runner, str(program)]
+    try:
+        compiler, runner = toolchain(level)
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+    place = [f"-DHOLDFAST_LEVEL=level_{level}", str(ROOT / "tests/csrc" / f"{source}.cpp")]
+    return [*runner, str(compile_to(folder / source, compiler, ["-O2", *level_flags(level), *place]))]
 
 
 @pytest.mark.parametrize("level", LEVELS)
