@@ -1,207 +1,140 @@
-"""The compiled sweeps against torch.nn in float64: outputs, states, and every gradient."""
+"""The `cpu` backend as a callee: what it refuses, returns and reads; and the numeric tests at other CPU levels."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+import holdfast
 from holdfast.kernels import cpu, cpu_level
+from holdfast.kernels.call import Needs
 from holdfast.spec import CellSpec
-from tests.budget import assert_within_budget
+from tests.cases import OURS, SINGLE_FLAGS
+from tests.kernels.layers import operator_args
+from tests.kernels.ragged import KINDS, assert_equal_bits, cpu_results, draw_ragged, draw_seeds
 
 FOUND = cpu_level.load()
 pytestmark = pytest.mark.skipif(FOUND.module is None, reason=f"no compiled kernels: {FOUND.reason}")
-
-SPECS = {
-    "lstm": CellSpec(),
-    "lstm without bias": CellSpec(bias=False),
-    "gru": CellSpec(family="gru"),
-    "gru without bias": CellSpec(family="gru", bias=False),
-    "rnn": CellSpec(family="rnn"),
-    "rnn relu": CellSpec(family="rnn", nonlinearity="relu"),
-}
-SIZES = [  # T, B, I, H
-    (1, 1, 1, 1),
-    (1, 3, 7, 65),
-    (2, 17, 1, 7),
-    (4, 6, 63, 63),
-    (5, 1, 65, 130),
-    (9, 13, 7, 65),
-    (3, 8, 130, 33),
-]
+FOLDER = Path(__file__).resolve().parent
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def run_operator(call, save=0):
+    return torch.ops.holdfast.sequence_forward(*operator_args(call, "cpu", save), list(call.tensors))
 
 
-def torch_module(spec, input_size, hidden, dtype):
-    kinds = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}
-    options = {"nonlinearity": spec.nonlinearity} if spec.family == "rnn" else {}
-    return kinds[spec.family](input_size, hidden, bias=spec.bias, dtype=dtype, **options)
+@pytest.mark.parametrize("wrong", [[5, 1, 2], [4, -1, 2], [2**62, 1, 1]])
+def test_lengths_outside_the_steps_are_refused_before_memory_is_touched(wrong):
+    call = draw_ragged(CellSpec(), (4, 3, 5, 9), "lengths")
+    outside = replace(call, lengths=torch.tensor(wrong))
+    with pytest.raises(ValueError, match=r"lengths must lie in 0\.\.T"):
+        run_operator(outside)
+    result = cpu.forward(call, 1)
+    needs = Needs(1, len(call.tensors))
+    with pytest.raises(ValueError, match=r"lengths must lie in 0\.\.T"):
+        cpu.backward(outside, result, *draw_seeds(call), needs)
 
 
-def draw(spec, steps, batch, input_size, hidden):
-    params = tuple(p.detach() for p in torch_module(spec, input_size, hidden, torch.float32).parameters())
-    x = torch.randn(steps, batch, input_size)
-    state = tuple(torch.randn(batch, hidden) for _ in spec.states)
-    d_y = torch.randn(steps, batch, hidden)
-    d_state = tuple(torch.randn(batch, hidden) for _ in spec.states)
-    return x, state, params, d_y, d_state
+@pytest.mark.parametrize(
+    ("lengths", "rows", "words"),
+    [
+        ([4, 1, 2], [0, 1, 2], "descend"),
+        ([4, 2, 2], [0, 1, 2], "one row for each step"),
+        ([4, 1, 1], [0, 1, 2], "one row for each step"),
+        ([4, 2, 1], [0, 1, 3], r"rows .* 0\.\.B-1"),
+        ([4, 2, 1], [0, -1, 2], r"rows .* 0\.\.B-1"),
+        ([-1, -1, -1], [0, 1, 2], "lengths must lie"),
+    ],
+)
+def test_packed_data_that_does_not_add_up_is_refused(lengths, rows, words):
+    call = draw_ragged(CellSpec(), (4, 3, 5, 9), "packed")
+    call = replace(call, x=torch.randn(7, 5), lengths=torch.tensor(lengths), rows=torch.tensor(rows))
+    with pytest.raises(ValueError, match=words):
+        run_operator(call)
 
 
-def names(spec):
-    params = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if spec.bias else [])]
-    return ["y", *(f"{s}_n" for s in spec.states), *(f"d_{n}" for n in ["x", *spec.states, *params])]
+def test_a_list_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="number of fields"):
+        FOUND.module.forward(False, [0] * 7, 1)
 
 
-def run_torch(spec, x, state, params, d_y, d_state, reverse, dtype):
-    module = torch_module(spec, x.shape[2], params[1].shape[1], dtype)
-    with torch.no_grad():
-        for own, given in zip(module.parameters(), params, strict=True):
-            own.copy_(given)
-    x = x.to(dtype).requires_grad_()
-    state = tuple(s.to(dtype).requires_grad_() for s in state)
-    packed = tuple(s[None] for s in state) if spec.family == "lstm" else state[0][None]
-    y, final = module(x.flip(0) if reverse else x, packed)
-    y = y.flip(0) if reverse else y
-    final = tuple(s[0] for s in (final if spec.family == "lstm" else (final,)))
-    grads = torch.autograd.grad([y, *final], [x, *state, *module.parameters()], [g.to(dtype) for g in (d_y, *d_state)])
-    return dict(zip(names(spec), (y.detach(), *(s.detach() for s in final), *grads), strict=True))
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint8])
+def test_lengths_of_any_integer_count(dtype):
+    call = draw_ragged(CellSpec("gru"), (4, 3, 5, 9), "lengths")
+    assert_equal_bits(cpu_results(replace(call, lengths=call.lengths.to(dtype))), cpu_results(call))
 
 
-def run_cpu(spec, x, state, params, d_y, d_state, reverse):
-    y, final, saved = cpu._forward_direction(x, state, params, spec, reverse=reverse, save=True)
-    needs = [True] * (1 + len(state) + len(params))
-    d_x, d_states, d_params = cpu._backward_direction(
-        d_y, d_state, x, state, params, y, saved, spec, reverse=reverse, needs=needs
-    )
-    return dict(zip(names(spec), (y, *final, d_x, *d_states, *d_params), strict=True))
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("spec", SINGLE_FLAGS.values(), ids=SINGLE_FLAGS)
+def test_only_what_is_needed_comes_back(spec, kind):
+    call = draw_ragged(spec, (3, 2, 5, 9), kind, directions=2)
+    count, seeds = len(call.tensors), draw_seeds(call)
+    result, size = cpu.forward(call, 2), 1 + count + call.num_states
+    whole = cpu.backward(call, result, *seeds, Needs((1 << size) - 1, count))
+    some = [0, *[1 << k for k in range(size)], *torch.randint(1, 1 << min(size, 60), (5,)).tolist()]
+    for bits in some:
+        found = cpu.backward(call, result, *seeds, Needs(bits, count))
+        expected = [grad for k, grad in enumerate(whole) if bits >> k & 1]
+        assert len(found) == len(expected)
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True)), f"needs {bits:b}"
 
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_results_and_gradients_equal_float64(spec, size, reverse):
-    call = draw(spec, *size)
-    assert_within_budget(
-        run_cpu(spec, *call, reverse),
-        run_torch(spec, *call, reverse, torch.float32),
-        run_torch(spec, *call, reverse, torch.float64),
-    )
+@pytest.mark.parametrize("spec", SINGLE_FLAGS.values(), ids=SINGLE_FLAGS)
+def test_a_call_leaves_what_it_reads(spec):
+    call = draw_ragged(spec, (4, 3, 5, 9), "lengths and resets", directions=2)
+    read = [call.x, *call.tensors, call.lengths, call.resets, *draw_seeds(call)]
+    before = [tensor.clone() for tensor in read]
+    cpu_results(call, read[-3:])
+    assert all(torch.equal(a, b) for a, b in zip(read, before, strict=True))
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_saving_changes_no_bit(spec):
-    x, state, params, _, _ = draw(spec, 4, 5, 9, 33)
-    y, final, saved = cpu._forward_direction(x, state, params, spec, reverse=False, save=True)
-    y_only, final_only, nothing = cpu._forward_direction(x, state, params, spec, reverse=False, save=False)
-    assert nothing == ()
-    assert saved[0].shape == (4, 5, len(spec.gates), 33)
-    assert torch.equal(y, y_only)
-    assert all(torch.equal(a, b) for a, b in zip(final, final_only, strict=True))
+def test_strided_tensors_are_read_as_they_are():
+    call = draw_ragged(CellSpec(), (4, 3, 5, 9), "lengths and resets", directions=2)
+
+    def strided(tensor):
+        return tensor.repeat_interleave(2, dim=-1)[..., ::2]
+
+    seeds = draw_seeds(call)
+    apart = replace(
+        call, x=strided(call.x), lengths=strided(call.lengths), resets=strided(call.resets),
+        tensors=[strided(tensor) for tensor in call.tensors],
+    )  # fmt: skip
+    assert_equal_bits(cpu_results(apart, [strided(seed) for seed in seeds]), cpu_results(call, seeds))
 
 
-@pytest.mark.parametrize("spec", [SPECS["lstm"], SPECS["gru"], SPECS["rnn"]], ids=["lstm", "gru", "rnn"])
-def test_threads_change_no_bit(spec):
-    call = draw(spec, 40, 17, 16, 96)  # large enough to be split
-    one = run_cpu(spec, *call, False)
-    torch.set_num_threads(2)
-    two = run_cpu(spec, *call, False)
-    for name in ("y", "h_n", "d_h"):
-        assert torch.equal(one[name], two[name]), name
+@pytest.mark.parametrize("family", OURS)
+def test_a_weight_edited_in_place_is_seen_at_the_next_call(family):
+    layer, x = OURS[family](3, 5, backend="cpu"), torch.randn(4, 2, 3)
+    before = layer(x)[0].detach()
+    for name, parameter in layer.named_parameters():
+        parameter.data.add_(0.1)
+        twin = OURS[family](3, 5, backend="cpu")
+        twin.load_state_dict(layer.state_dict())
+        after = layer(x)[0].detach()
+        assert torch.equal(after, twin(x)[0]), name
+        assert not torch.equal(after, before), name
+        before = after
 
 
-@pytest.mark.parametrize("scale", [100.0, -100.0])
-@pytest.mark.parametrize("spec", [SPECS["lstm"], SPECS["gru"], SPECS["rnn"]], ids=["lstm", "gru", "rnn"])
-def test_saturated_gates_stay_right(spec, scale):
-    x, state, params, d_y, d_state = draw(spec, 3, 4, 5, 17)
-    params = (torch.full_like(params[0], scale), *params[1:])
-    call = (torch.ones_like(x), state, params, d_y, d_state)
-    actual = run_cpu(spec, *call, False)
-    assert all(value.isfinite().all() for value in actual.values())
-    assert_within_budget(
-        actual, run_torch(spec, *call, False, torch.float32), run_torch(spec, *call, False, torch.float64)
-    )
+def test_a_call_inside_inference_mode_equals_one_outside():
+    layer, x = holdfast.LSTM(3, 5, backend="cpu"), torch.randn(4, 2, 3)
+    with torch.inference_mode():
+        inside = layer(x)[0]
+    assert torch.equal(inside.clone(), layer(x)[0])
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_nan_in_one_row_stays_in_that_row(spec):
-    x, state, params, _, _ = draw(spec, 4, 7, 3, 17)
-    x[1, 2] = float("nan")
-    y, final, _ = cpu._forward_direction(x, state, params, spec, reverse=False, save=False)
-    assert y[1:, 2].isnan().all()
-    assert final[0][2].isnan().all()
-    clean = [row for row in range(7) if row != 2]
-    assert y[:, clean].isfinite().all()
-
-
-def test_only_what_is_needed_comes_back():
-    spec = CellSpec()
-    x, state, params, d_y, _ = draw(spec, 3, 2, 5, 9)
-    y, _, saved = cpu._forward_direction(x, state, params, spec, reverse=False, save=True)
-    needs = [False, True, False, False, True, False, True]
-    d_x, d_state, d_params = cpu._backward_direction(
-        d_y, (None, None), x, state, params, y, saved, spec, reverse=False, needs=needs
-    )
-    assert [part is not None for part in (d_x, *d_state, *d_params)] == needs
-
-
-def test_missing_gradients_count_as_zero():
-    spec = CellSpec()
-    x, state, params, d_y, d_state = draw(spec, 3, 2, 5, 9)
-    zero_state = tuple(torch.zeros_like(d) for d in d_state)
-    y, _, saved = cpu._forward_direction(x, state, params, spec, reverse=True, save=True)
-    rest = (x, state, params, y, saved, spec)
-    given = cpu._backward_direction(d_y, zero_state, *rest, reverse=True, needs=[True] * 7)
-    absent = cpu._backward_direction(d_y, (None, None), *rest, reverse=True, needs=[True] * 7)
-    assert torch.equal(given[0], absent[0])
-    only_state = cpu._backward_direction(None, d_state, *rest, reverse=True, needs=[True] * 7)
-    zero_y = cpu._backward_direction(torch.zeros_like(d_y), d_state, *rest, reverse=True, needs=[True] * 7)
-    assert torch.equal(only_state[0], zero_y[0])
-
-
-def test_strided_inputs_are_read_as_they_are():
-    spec = CellSpec()
-    x, state, params, _, _ = draw(spec, 4, 3, 5, 9)
-    y, _, _ = cpu._forward_direction(x, state, params, spec, reverse=False, save=False)
-    strided = (x.transpose(0, 1).contiguous().transpose(0, 1), tuple(s.t().contiguous().t() for s in state))
-    params_t = tuple(p.t().contiguous().t() if p.ndim == 2 else p for p in params)
-    again, _, _ = cpu._forward_direction(*strided, params_t, spec, reverse=False, save=False)
-    torch.testing.assert_close(y, again)
-
-
-def test_final_state_shares_no_memory_with_output():
-    x, state, params, _, _ = draw(CellSpec(), 2, 3, 4, 5)
-    y, (h_n, _), _ = cpu._forward_direction(x, state, params, CellSpec(), reverse=False, save=False)
-    h_n.zero_()
-    assert y[-1].abs().sum() > 0
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_still_computes():
-    script = (
-        "import os, torch; from holdfast.kernels import cpu; from holdfast.spec import CellSpec\n"
-        "torch.set_num_threads(2); m = torch.nn.LSTM(64, 96); p = [q.detach() for q in m.parameters()]\n"
-        "x = torch.ones(50, 16, 64); s = [torch.zeros(16, 96)] * 2\n"
-        "pre = cpu._forward_direction(x, s, p, CellSpec(), reverse=False, save=False)[0]\n"
-        "child = os.fork()\n"
-        "if child == 0:\n"
-        "    torch.set_num_threads(1)\n"
-        "    y = cpu._forward_direction(x, s, p, CellSpec(), reverse=False, save=False)[0]\n"
-        "    os._exit(0 if torch.allclose(y, pre) else 3)\n"
-        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0\n"
-    )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=60)
+def rerun(level: str, *words: str) -> None:
+    """Run tests of results and bits in a process of their own, whose allocator fills memory with huge numbers."""
+    files = [str(FOLDER / name) for name in ("test_cpu_results.py", "test_cpu_bits.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *files, *words]
+    environment = {**os.environ, cpu_level.VARIABLE: level, "MALLOC_PERTURB_": "128"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def other_levels():
@@ -211,7 +144,9 @@ def other_levels():
 @pytest.mark.skipif(not other_levels() or cpu_level.VARIABLE in os.environ, reason="one level runs here")
 @pytest.mark.parametrize("level", other_levels())
 def test_every_other_level_passes_these_tests(level):
-    environment = {**os.environ, cpu_level.VARIABLE: level}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout[-3000:]
+    rerun(level, "-k", "every_cell or change_no_bit or packed_equals or blocks_equal or saturated")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="MALLOC_PERTURB_ is glibc's")
+def test_scratch_memory_is_written_before_it_is_read():
+    rerun(FOUND.level or "", "-k", "every_cell and (resets or packed) or (threads and many)")

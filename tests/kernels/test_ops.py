@@ -25,21 +25,18 @@ needs_onednn = pytest.mark.skipif(not vendor._AVAILABLE, reason="this PyTorch ha
 
 RUNS = [  # backend, spec
     *[pytest.param("reference", spec, id=f"reference-{spec.key}") for spec in SINGLE_FLAGS.values()],
-    *[
-        pytest.param("cpu", spec, marks=needs_kernels, id=f"cpu-{spec.key}")
-        for spec in SINGLE_FLAGS.values()
-        if spec.plain and not spec.projected
-    ],
+    *[pytest.param("cpu", spec, marks=needs_kernels, id=f"cpu-{spec.key}") for spec in SINGLE_FLAGS.values()],
     *[
         pytest.param("vendor", spec, marks=needs_onednn, id=f"vendor-{spec.key}")
         for spec in (CellSpec(), CellSpec(bias=False))
     ],
 ]
+VENDOR = [run for run in RUNS if run.values[0] == "vendor"]  # test_cpu_results.py has as much and more of `cpu`
 
 
 @pytest.mark.parametrize("directions", [1, 2], ids=["forward", "both"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize(("backend", "spec"), [run for run in RUNS if run.values[0] != "reference"])
+@pytest.mark.parametrize(("backend", "spec"), VENDOR)
 def test_values_and_gradients_are_within_budget(backend, spec, shape, directions):
     single = draw_layer(spec, shape, torch.float32, directions=directions)
     exact = to_dtype(single, torch.float64)  # the same numbers
@@ -51,7 +48,7 @@ def test_values_and_gradients_are_within_budget(backend, spec, shape, directions
 
 
 @pytest.mark.parametrize("scale", [100.0, -100.0])
-@pytest.mark.parametrize(("backend", "spec"), [run for run in RUNS if run.values[0] != "reference"])
+@pytest.mark.parametrize(("backend", "spec"), VENDOR)
 def test_saturated_gates_are_within_budget(backend, spec, scale):
     single = draw_layer(spec, (4, 3, 5, 17), torch.float32)
     single.x.fill_(scale)
@@ -75,25 +72,13 @@ def test_vendor_in_bfloat16_is_within_budget():
     )
 
 
-@pytest.mark.skipif(cpu_level.load().module is None, reason="no compiled kernels here")
-@pytest.mark.parametrize("spec", [CellSpec(), CellSpec("gru"), CellSpec("rnn")], ids=lambda spec: spec.family)
-def test_cpu_kernels_in_bfloat16_are_within_budget(spec):
-    half = draw_layer(spec, (6, 4, 16, 32), torch.bfloat16)
-    exact = to_dtype(half, torch.float64)
-    assert_within_budget(
-        values_and_gradients(through_function(half, "cpu", save=1), half),
-        values_and_gradients(by_reference(half), half),
-        values_and_gradients(by_reference(exact), exact),
-    )
-
-
 def dtype_of(backend):
-    return torch.float64 if backend == "reference" else torch.float32
+    return torch.float32 if backend == "vendor" else torch.float64
 
 
 def operator_case(backend, spec, directions=2):
     extras = {}
-    if backend == "reference":
+    if backend != "vendor":
         extras = {"lengths": torch.tensor([3, 1]), "resets": torch.tensor([[False, True]] * 3)}
     return draw_layer(spec, (3, 2, 3, 5), dtype_of(backend), directions=directions, **extras)
 
@@ -114,8 +99,11 @@ CHECKS = ("test_schema", "test_faketensor", "test_aot_dispatch_dynamic")
 @pytest.mark.parametrize(("backend", "spec"), RUNS)
 def test_opcheck_of_the_forward_operator(backend, spec):
     call = operator_case(backend, spec)
-    args = (*operator_args(call, backend, save=0 if backend == "vendor" else 2), list(call.tensors))
-    torch.library.opcheck(torch.ops.holdfast.sequence_forward.default, args, test_utils=CHECKS)
+    operator = torch.ops.holdfast.sequence_forward.default
+    for save in {"reference": (2,), "cpu": (0, 2), "vendor": (0,)}[backend]:
+        args = (*operator_args(call, backend, save), list(call.tensors))
+        # `cpu` leaves some of its workspace unwritten, NaN here, and that is not equal to itself when it is compared.
+        torch.library.opcheck(operator, args, test_utils=CHECKS[:2] if save and backend == "cpu" else CHECKS)
 
 
 # The reference's backward operator differentiates with torch.func, which opcheck's modes cannot look into; the test
@@ -159,7 +147,8 @@ def test_double_backward_equals_the_reference(backend, spec):
         return torch.autograd.grad(sum(grad.square().sum() for grad in grads), inputs, materialize_grads=True)
 
     found = second(through_function(call, backend, save=1))
-    torch.testing.assert_close(found, second(by_reference(call)), rtol=2e-4, atol=2e-4)
+    tolerance = 2e-4 if dtype_of(backend) == torch.float32 else 1e-9
+    torch.testing.assert_close(found, second(by_reference(call)), rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize(("backend", "spec"), RUNS)
@@ -186,7 +175,7 @@ def test_only_the_needed_gradients_come_back(backend, spec):
 @pytest.mark.parametrize("directions", [1, 2])
 @pytest.mark.parametrize(("backend", "spec"), RUNS)
 def test_outputs_share_no_memory_with_inputs(backend, spec, directions):
-    lengths = torch.tensor([0, 0]) if backend == "reference" else None
+    lengths = None if backend == "vendor" else torch.tensor([0, 0])
     call = draw_layer(spec, (1, 2, 3, 5), dtype_of(backend), directions=directions, lengths=lengths)
     outputs = torch.ops.holdfast.sequence_forward(*operator_args(call, backend, save=1), list(call.tensors))
     before = [tensor.clone() for tensor in inputs_of(call)]
