@@ -2,6 +2,7 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/mman.h>
 #endif
 
 #include <atomic>
@@ -47,25 +48,32 @@ std::size_t keep_most = 64 << 20;
 
 // Uninitialised memory on a cache line of its own: a vector load must not straddle two. The last block that was given
 // back, up to keep_most bytes, serves the next call: fresh memory costs a page fault for every 4 KB.
+// Large blocks ask for large pages, where the system has them.
 struct Memory {
   explicit Memory(std::size_t bytes) : data(kept.exchange(nullptr)) {
     const std::size_t wanted = bytes + kHeader;
     if (data && *static_cast<std::size_t*>(data) >= wanted) return;
-    if (data) ::operator delete(data, std::align_val_t{64});
+    drop(data);
     data = nullptr;
-    data = ::operator new(wanted, std::align_val_t{64});
+    data = ::operator new(wanted, alignment(wanted));
     *static_cast<std::size_t*>(data) = wanted;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (wanted >= kLarge) madvise(data, wanted / kPage * kPage, MADV_HUGEPAGE);
+#endif
   }
-  ~Memory() {
-    void* old = *static_cast<std::size_t*>(data) <= keep_most ? kept.exchange(data) : data;
-    if (old) ::operator delete(old, std::align_val_t{64});
-  }
+  ~Memory() { drop(*static_cast<std::size_t*>(data) <= keep_most ? kept.exchange(data) : data); }
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
   void* usable() const { return static_cast<char*>(data) + kHeader; }
 
  private:
-  static constexpr std::size_t kHeader = 64;
+  static constexpr std::size_t kHeader = 64, kPage = 2 << 20, kLarge = 4 * kPage;
+
+  static std::align_val_t alignment(std::size_t bytes) { return std::align_val_t{bytes >= kLarge ? kPage : 64}; }
+  static void drop(void* block) {
+    if (block) ::operator delete(block, alignment(*static_cast<std::size_t*>(block)));
+  }
+
   static std::atomic<void*> kept;
   void* data;
 };

@@ -13,7 +13,7 @@ constexpr std::size_t kBlock = 128;
 constexpr int kGroup = 4;    // vectors side by side in a tile
 constexpr int kMaxRows = 6;    // rows of the largest tile of any level
 constexpr std::size_t kRowsAtOnce = 4 * kRows;  // rows that share a group's weights while they are in the nearest cache
-constexpr std::size_t kLong = 1024;  // K from which that pays
+constexpr std::size_t kLong = 2048;  // K from which that pays
 constexpr int kMaxGroups = 4;  // groups that a single row takes at once, where the registers hold their sums
 
 struct Range {
