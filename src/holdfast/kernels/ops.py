@@ -67,6 +67,8 @@ def run_layer(
     absent = none.clone if torch.compiler.is_compiling() else lambda: none
     extras = [absent() if extra is None else extra for extra in (call.lengths, call.resets, call.rows, call.seed)]
     args = (call.x, *extras, key, backend, call.layer, call.directions, save)
+    if not grad and _is_plain(call.x):
+        return _BACKENDS[backend].forward(call, save)
     if not grad and (torch.compiler.is_compiling() or not _transformed()):
         return LayerResult(*torch.ops.holdfast.sequence_forward(*args, list(call.tensors)))
     return LayerResult(*_apply(SequenceFunction, *args, sink, *call.tensors))
@@ -75,6 +77,19 @@ def run_layer(
 def _transformed() -> bool:
     """Whether a torch.func transform is at work: only the Functions have its rules."""
     return torch._C._are_functorch_transforms_active()
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether nothing stands between us and the values, so that a backend can be called without its operator: 10 µs.
+
+    A compiler, a fake or other tensor mode, and a torch.func transform need the operator.
+    """
+    return (
+        not torch.compiler.is_compiling()
+        and type(tensor) in (Tensor, torch.nn.Parameter)
+        and torch._C._len_torch_dispatch_stack() == 0
+        and not _transformed()
+    )
 
 
 def _apply(function: type[torch.autograd.Function], *args: Any):
@@ -97,6 +112,8 @@ class SequenceFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(x, lengths, resets, rows, seed, spec, backend, layer, directions, save, sink, *tensors):
+        if _is_plain(x):
+            return _forward_impl(x, lengths, resets, rows, seed, spec, backend, layer, directions, save, tensors)
         return torch.ops.holdfast.sequence_forward(
             x, lengths, resets, rows, seed, spec, backend, layer, directions, save, list(tensors)
         )
@@ -122,6 +139,8 @@ class SequenceFunction(torch.autograd.Function):
         args = (d_y, d_h, d_c, *given, *outputs, *ctx.call, _to_bits((*needs, *flow)))
         if torch.compiler.is_compiling():  # Dynamo drops setup_context where gradients are off, as they are here
             grads = iter(torch.ops.holdfast.sequence_backward(*args, list(tensors)))
+        elif not torch.is_grad_enabled() and _is_plain(d_y):
+            grads = iter(_backward_impl(*args, tensors))
         else:
             grads = iter(_apply(SequenceBackward, *args, *tensors))
         spread = [next(grads) if need else None for need in needs]
