@@ -29,7 +29,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 import holdfast
 from holdfast.kernels import cpu_level
 from holdfast.spec import CellSpec
-from tests.csrc.record import draw_size, draw_spec
+from tests.csrc.record import draw_size, draw_spec, normalises_one_number
 
 RESULTS = Path(__file__).parent / "results" / "random_configurations.json"
 FAMILIES = {"lstm": holdfast.LSTM, "gru": holdfast.GRU, "rnn": holdfast.RNN}
@@ -67,7 +67,7 @@ class Configuration:
     def bound(self) -> float:
         if not self.spec.layer_norm:
             return BOUND
-        return ONE_BOUND if self.hidden_size == 1 and self.spec.family != "gru" else NORM_BOUND
+        return ONE_BOUND if normalises_one_number(self.spec, self.hidden_size) else NORM_BOUND
 
     def __str__(self) -> str:
         sizes = f"x={list(self.x.shape)} I={self.input_size} H={self.hidden_size}"
