@@ -140,7 +140,7 @@ class SequenceFunction(torch.autograd.Function):
         if torch.compiler.is_compiling():  # Dynamo drops setup_context where gradients are off, as they are here
             grads = iter(torch.ops.holdfast.sequence_backward(*args, list(tensors)))
         elif not torch.is_grad_enabled() and _is_plain(d_y):
-            grads = iter(_backward_impl(*args, tensors))
+            grads = iter(_backward_impl(*args, tensors))  # pyright: ignore[reportCallIssue]  # a tuple of 20
         else:
             grads = iter(_apply(SequenceBackward, *args, *tensors))
         spread = [next(grads) if need else None for need in needs]
