@@ -62,13 +62,13 @@ def run_layer(
     # its workspace.
     recomputes = backend == "reference" or (backend == "vendor" and torch.compiler.is_compiling())
     save = 2 if trace else 1 if grad and not recomputes else 0
+    if not grad and _is_plain(call.x):
+        return _BACKENDS[backend].forward(call, save)
     none = call.x.new_empty(0)
     # Dynamo refuses one tensor in two places.
     absent = none.clone if torch.compiler.is_compiling() else lambda: none
     extras = [absent() if extra is None else extra for extra in (call.lengths, call.resets, call.rows, call.seed)]
     args = (call.x, *extras, key, backend, call.layer, call.directions, save)
-    if not grad and _is_plain(call.x):
-        return _BACKENDS[backend].forward(call, save)
     if not grad and (torch.compiler.is_compiling() or not _transformed()):
         return LayerResult(*torch.ops.holdfast.sequence_forward(*args, list(call.tensors)))
     return LayerResult(*_apply(SequenceFunction, *args, sink, *call.tensors))
