@@ -180,7 +180,7 @@ void place_back(const Sweep<Real>& s, const Gradients<Real>& d, Row<Real>& row, 
   place(s, row, k, t);
   const std::size_t after = s.reverse ? t + 1 : t - 1;
   row.ahead = after < row.length ? static_cast<std::ptrdiff_t>(s.order.position(after, row.slot) - position) : 0;
-  row.d_y = d.d_y + position * a.D * a.P + direction * a.P;
+  row.d_y = at<const Real>(d.d_y, position * a.D * a.P + direction * a.P);
   row.output = at(s.side.output, k * a.H);
   row.d_pre = s.side.d_pre + position * GH;
   row.d_sum = s.side.d_sum + position * GH;

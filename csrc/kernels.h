@@ -74,7 +74,7 @@ struct Call {
   Real* rest;                     // [D, rest_size] what only the backward sweep reads, with gates
 };
 
-// The derivative of a call that saved. Outputs are null where they are not needed.
+// The derivative of a call that saved. Outputs are null where they are not needed, and the given ones where they are zero.
 template <class Real>
 struct Gradients {
   const Real* d_y;                // [N, D*P]

@@ -18,7 +18,7 @@ import argparse
 import random
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -106,19 +106,19 @@ def _draw_rows(luck: random.Random, call: LayerCall) -> LayerCall:
         lengths[luck.randrange(rows)] = steps
         lengths, order = lengths.sort(descending=True)
         order = None if luck.random() < 0.3 else order
-        return replace(call, x=repack(call.x, lengths, order), lengths=lengths, rows=order)
+        return call._replace(x=repack(call.x, lengths, order), lengths=lengths, rows=order)
     ragged = lengths if kind in ("lengths", "both") else None
     if ragged is not None:
         call.x[torch.arange(steps)[:, None] >= ragged] = float("nan")
-    return replace(call, lengths=ragged, resets=resets if kind in ("resets", "both") else None)
+    return call._replace(lengths=ragged, resets=resets if kind in ("resets", "both") else None)
 
 
 def _double(call: LayerCall) -> LayerCall:
-    return replace(call, x=call.x.double(), tensors=[tensor.double() for tensor in call.tensors])
+    return call._replace(x=call.x.double(), tensors=[tensor.double() for tensor in call.tensors])
 
 
 def _single(call: LayerCall) -> LayerCall:
-    return replace(call, x=call.x.float(), tensors=[tensor.float() for tensor in call.tensors])
+    return call._replace(x=call.x.float(), tensors=[tensor.float() for tensor in call.tensors])
 
 
 @dataclass(frozen=True)

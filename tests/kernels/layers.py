@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -42,7 +41,7 @@ def inputs_of(call: LayerCall) -> list[Tensor]:
 
 def to_dtype(call: LayerCall, dtype: torch.dtype) -> LayerCall:
     x, *tensors = [tensor.detach().to(dtype) for tensor in inputs_of(call)]
-    return replace(call, x=x, tensors=tensors)
+    return call._replace(x=x, tensors=tensors)
 
 
 def operator_args(call: LayerCall, backend: str, save: int = 0) -> tuple:
@@ -66,7 +65,7 @@ def by_reference(call: LayerCall, shifts: Sequence[Tensor] | None = None):
     """Return the same function, made of `run_sequence` alone; dense calls only."""
 
     def run(x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        given, ways = replace(call, x=x, tensors=tensors), []
+        given, ways = call._replace(x=x, tensors=tensors), []
         for direction in range(call.directions):
             own = None
             if shifts is not None:

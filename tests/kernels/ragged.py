@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Collection
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -49,21 +48,21 @@ def draw_ragged(spec: CellSpec, shape: Shape, kind: str, *, directions: int = 1,
     A dense batch with lengths has a row of none; torch's packed sequences cannot.
     """
     call = draw_layer(spec, shape, torch.float32, directions=directions)
-    call = call if train else replace(call, seed=None)
+    call = call if train else call._replace(seed=None)
     steps, batch, input_size, _ = shape
     call.x.mul_(2 / max(4, input_size) ** 0.5)
     if "resets" in kind:
-        call = replace(call, resets=torch.rand(steps, batch) < 0.3)
+        call = call._replace(resets=torch.rand(steps, batch) < 0.3)
     if "lengths" in kind:
         lengths = torch.randint(0, steps + 1, (batch,))
         if batch > 1:
             lengths[:2] = torch.tensor([0, steps])
-        call = replace(call, lengths=lengths)
+        call = call._replace(lengths=lengths)
     if kind == "packed":
         lengths = torch.randint(1, steps + 1, (batch,)).sort(descending=True)[0]
         lengths[0] = steps
         rows = torch.randperm(batch)
-        call = replace(call, x=repack(call.x, lengths, rows), lengths=lengths, rows=rows)
+        call = call._replace(x=repack(call.x, lengths, rows), lengths=lengths, rows=rows)
     return call
 
 
@@ -103,7 +102,7 @@ def exact_results(call: LayerCall) -> Results:
     leaves = [tensor.detach().requires_grad_() for tensor in inputs_of(call)]
     shifts = [zeros.requires_grad_() for zeros in reference._zero_shifts(call)]
     own = (shifts[0], shifts[1] if len(shifts) == 2 else None)
-    y, h, c, gates, cells, _ = reference.run(replace(call, x=leaves[0], tensors=leaves[1:]), save=True, shifts=own)
+    y, h, c, gates, cells, _ = reference.run(call._replace(x=leaves[0], tensors=leaves[1:]), save=True, shifts=own)
     outputs = [y, h, c][: 1 + call.num_states]
     grads = torch.autograd.grad(outputs, [*leaves, *shifts], draw_seeds(call)[: len(outputs)], materialize_grads=True)
     traced = [gates, cells][: call.num_states]
@@ -136,7 +135,7 @@ def assert_right(call: LayerCall, save: int = 2) -> None:
     scaled = {name: value + (single[name] - value) * SINGLE_TO_DOUBLE for name, value in exact.items()}
     for own, baseline, factor in ((call, single, 2.0), (double, scaled, 3.0)):
         d_y, *d_states = draw_seeds(own)
-        spoilt = replace(own, x=spoil_padding(own, own.x))
+        spoilt = own._replace(x=spoil_padding(own, own.x))
         found = cpu_results(spoilt, [spoil_padding(own, d_y), *d_states], save=save)
         assert_within_budget(found, baseline, exact, factor)
 
@@ -166,4 +165,4 @@ def _moved(call: LayerCall) -> LayerCall:
         torch.nextafter(value, torch.where(torch.rand_like(value) < 0.5, torch.inf, -torch.inf))
         for value in inputs_of(call)
     ]
-    return replace(call, x=x, tensors=tensors)
+    return call._replace(x=x, tensors=tensors)

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 
 import pytest
 import torch
@@ -98,7 +97,7 @@ def run_from(call: LayerCall, states, first: int, last: int):
     """Run the steps from first to last, begun from given states."""
     tensors = [*states, *call.tensors[call.num_states :]]
     resets = None if call.resets is None else call.resets[first:last]
-    result = cpu.forward(replace(call, x=call.x[first:last], resets=resets, tensors=tensors), 0)
+    result = cpu.forward(call._replace(x=call.x[first:last], resets=resets, tensors=tensors), 0)
     return result.y, (result.h, result.c)[: call.num_states]
 
 
@@ -127,7 +126,7 @@ def test_a_row_alone_equals_the_row_in_a_batch(spec):
             continue
         own = [state[:, row : row + 1] for state in call.tensors[: call.num_states]]
         tensors = [*own, *call.tensors[call.num_states :]]
-        alone = cpu.forward(replace(call, x=call.x[:length, row : row + 1], lengths=None, tensors=tensors), 0)
+        alone = cpu.forward(call._replace(x=call.x[:length, row : row + 1], lengths=None, tensors=tensors), 0)
         assert torch.equal(alone.y[:, 0], whole.y[:length, row])
         assert torch.equal(alone.h[:, 0], whole.h[:, row])
 
@@ -137,10 +136,10 @@ def test_packed_equals_lengths(spec):
     """To the bit in all that belongs to a row; a parameter's gradient sums over rows, which packing has sorted."""
     packed = draw_ragged(spec, (6, 5, 9, 33), "packed", directions=2)
     lengths, rows = packed.lengths, packed.rows
-    dense = replace(packed, x=unpack(packed.x, lengths, rows), lengths=callers_order(lengths, rows), rows=None)
+    dense = packed._replace(x=unpack(packed.x, lengths, rows), lengths=callers_order(lengths, rows), rows=None)
     seeds = draw_seeds(packed)
     found = cpu_results(packed, seeds)
-    spoilt = replace(dense, x=spoil_padding(dense, dense.x))
+    spoilt = dense._replace(x=spoil_padding(dense, dense.x))
     d_y = spoil_padding(dense, unpack(seeds[0], lengths, rows))
     padded = cpu_results(spoilt, [d_y, *seeds[1:]])
     for name, value in padded.items():

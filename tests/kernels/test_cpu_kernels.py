@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ def run_operator(call, save=0):
 @pytest.mark.parametrize("wrong", [[5, 1, 2], [4, -1, 2], [2**62, 1, 1]])
 def test_lengths_outside_the_steps_are_refused_before_memory_is_touched(wrong):
     call = draw_ragged(CellSpec(), (4, 3, 5, 9), "lengths")
-    outside = replace(call, lengths=torch.tensor(wrong))
+    outside = call._replace(lengths=torch.tensor(wrong))
     with pytest.raises(ValueError, match=r"lengths must lie in 0\.\.T"):
         run_operator(outside)
     result = cpu.forward(call, 1)
@@ -53,7 +52,7 @@ def test_lengths_outside_the_steps_are_refused_before_memory_is_touched(wrong):
 )
 def test_packed_data_that_does_not_add_up_is_refused(lengths, rows, words):
     call = draw_ragged(CellSpec(), (4, 3, 5, 9), "packed")
-    call = replace(call, x=torch.randn(7, 5), lengths=torch.tensor(lengths), rows=torch.tensor(rows))
+    call = call._replace(x=torch.randn(7, 5), lengths=torch.tensor(lengths), rows=torch.tensor(rows))
     with pytest.raises(ValueError, match=words):
         run_operator(call)
 
@@ -66,7 +65,7 @@ def test_a_list_of_another_size_is_refused():
 @pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint8])
 def test_lengths_of_any_integer_count(dtype):
     call = draw_ragged(CellSpec("gru"), (4, 3, 5, 9), "lengths")
-    assert_equal_bits(cpu_results(replace(call, lengths=call.lengths.to(dtype))), cpu_results(call))
+    assert_equal_bits(cpu_results(call._replace(lengths=call.lengths.to(dtype))), cpu_results(call))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -82,6 +81,19 @@ def test_only_what_is_needed_comes_back(spec, kind):
         expected = [grad for k, grad in enumerate(whole) if bits >> k & 1]
         assert len(found) == len(expected)
         assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True)), f"needs {bits:b}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("spec", SINGLE_FLAGS.values(), ids=SINGLE_FLAGS)
+def test_a_gradient_that_is_absent_counts_as_zero(spec, kind):
+    call = draw_ragged(spec, (3, 2, 5, 9), kind, directions=2)
+    count, seeds, result = len(call.tensors), draw_seeds(call), cpu.forward(call, 2)
+    needs = Needs((1 << (1 + count + call.num_states)) - 1, count)
+    for present in ((0,), (1,), (2,), (0, 2)):
+        absent = [seed if k in present else None for k, seed in enumerate(seeds)]
+        zeros = [seed if k in present else torch.zeros_like(seed) for k, seed in enumerate(seeds)]
+        found, expected = cpu.backward(call, result, *absent, needs), cpu.backward(call, result, *zeros, needs)
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True)), present
 
 
 @pytest.mark.parametrize("spec", SINGLE_FLAGS.values(), ids=SINGLE_FLAGS)
@@ -100,8 +112,8 @@ def test_strided_tensors_are_read_as_they_are():
         return tensor.repeat_interleave(2, dim=-1)[..., ::2]
 
     seeds = draw_seeds(call)
-    apart = replace(
-        call, x=strided(call.x), lengths=strided(call.lengths), resets=strided(call.resets),
+    apart = call._replace(
+        x=strided(call.x), lengths=strided(call.lengths), resets=strided(call.resets),
         tensors=[strided(tensor) for tensor in call.tensors],
     )  # fmt: skip
     assert_equal_bits(cpu_results(apart, [strided(seed) for seed in seeds]), cpu_results(call, seeds))

@@ -59,8 +59,8 @@ def test_every_size_is_right(spec, shape):
 @pytest.mark.parametrize("spec", [spec for spec in SINGLE_FLAGS.values() if spec.needs_masks], ids=lambda s: s.key)
 def test_evaluation_and_later_layers_are_right(spec):
     call = draw_ragged(spec, (5, 3, 7, 33), "lengths and resets", directions=2)
-    assert_right(replace(call, layer=3))
-    assert_right(replace(call, seed=None))
+    assert_right(call._replace(layer=3))
+    assert_right(call._replace(seed=None))
 
 
 @pytest.mark.parametrize("spec", SINGLE_FLAGS.values(), ids=SINGLE_FLAGS)
@@ -117,7 +117,7 @@ def test_nan_in_one_row_stays_in_that_row(spec):
     clean = cpu_results(call)
     x = call.x.clone()
     x[1, 2] = float("nan")
-    found = cpu_results(replace(call, x=x))
+    found = cpu_results(call._replace(x=x))
     others = [row for row in range(7) if row != 2]
     assert found["y"][1:, 2].isnan().all()
     assert found["h_n"][:, 2].isnan().all()
@@ -132,7 +132,7 @@ def test_a_reset_ends_a_nan_but_not_its_gradient(spec):
     call = draw_ragged(spec, (5, 3, 4, 9), "dense")
     x, resets = call.x.clone(), torch.zeros(5, 3, dtype=torch.bool)
     x[1, 2], resets[3, 2] = float("nan"), True
-    call = replace(call, x=x, resets=resets)
+    call = call._replace(x=x, resets=resets)
     d_y, *d_states = draw_seeds(call)
     d_y[:3, 2] = 0.0
     found = cpu_results(call, [d_y, *d_states])
@@ -146,18 +146,18 @@ def test_a_reset_ends_a_nan_but_not_its_gradient(spec):
 
 def test_a_state_that_a_reset_replaces_is_not_read():
     call = draw_ragged(CellSpec(), (3, 2, 4, 9), "dense")
-    call = replace(call, resets=torch.tensor([[True, False], [False, False], [False, False]]))
+    call = call._replace(resets=torch.tensor([[True, False], [False, False], [False, False]]))
     expected = cpu_results(call)
     assert not expected["d h0"][0, 0].any()
     spoilt = [tensor.clone() for tensor in call.tensors]
     spoilt[0][0, 0], spoilt[1][0, 0] = float("nan"), float("inf")
-    assert_equal_bits(cpu_results(replace(call, tensors=spoilt)), expected)
+    assert_equal_bits(cpu_results(call._replace(tensors=spoilt)), expected)
 
 
 def test_a_row_of_no_steps_hands_its_state_through():
     call = draw_ragged(CellSpec(), (3, 4, 5, 9), "lengths", directions=2)
-    call = replace(call, lengths=torch.zeros(4, dtype=torch.int64))
-    result = cpu.forward(replace(call, x=torch.full_like(call.x, torch.nan)), 2)
+    call = call._replace(lengths=torch.zeros(4, dtype=torch.int64))
+    result = cpu.forward(call._replace(x=torch.full_like(call.x, torch.nan)), 2)
     assert not result.y.any()
     assert torch.equal(result.h, call.tensors[0])
     assert torch.equal(result.c, call.tensors[1])

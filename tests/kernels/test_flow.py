@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -113,9 +111,9 @@ def test_flow_by_c_is_that_of_a_run_begun_in_the_step(spec, backend):
 def test_packed_flow_is_the_dense_one_in_the_order_of_the_data(family, rows, backend):
     lengths = torch.tensor([4, 2, 1])
     dense = draw_layer(CellSpec(family), (4, 3, 2, 5), directions=2)
-    packed = replace(dense, x=repack(dense.x, lengths, rows), lengths=lengths, rows=rows)
+    packed = dense._replace(x=repack(dense.x, lengths, rows), lengths=lengths, rows=rows)
     own = lengths if rows is None else lengths.new_empty(3).index_copy_(0, rows, lengths)
-    dense = replace(dense, x=unpack(packed.x, lengths, rows), lengths=own)
+    dense = dense._replace(x=unpack(packed.x, lengths, rows), lengths=own)
     need(backend, packed)
     found, expected = [], []
     for call, sink in ((packed, found), (dense, expected)):

@@ -258,7 +258,6 @@ def test_the_places_that_a_call_fills_in_are_those_of_the_kernels():
     assert len(cpu.PARAMETERS) == FOUND.module.NUM_PARAMETERS
     assert names[cpu._STEPS : cpu._STEPS + 2] == ["T", "B"]
     assert names[cpu._POSITIONS] == "N"
-    assert names[cpu._SAVE] == "save"
     filled = ["packed", "x", "lengths", "rows", "resets", "seed", "h0", "c0"]
     assert names[cpu._PACKED : cpu._PARAMETERS_FROM] == filled
     assert names.index("params") == cpu._PARAMETERS_FROM

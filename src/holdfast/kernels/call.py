@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -33,8 +32,7 @@ class LayerResult(NamedTuple):
     rest: Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class LayerCall:
+class LayerCall(NamedTuple):
     """One layer in all its directions over a batch. P is the projection size, or H without one.
 
     x: [T, B, I], or packed: [N, I], the data of a PackedSequence.
@@ -85,6 +83,13 @@ class LayerCall:
         return len(self.spec.states)
 
     @property
+    def wants_grad(self) -> bool:
+        """Whether a gradient may be asked for."""
+        return torch.is_grad_enabled() and (
+            self.x.requires_grad or any([tensor.requires_grad for tensor in self.tensors])
+        )
+
+    @property
     def wide(self) -> torch.dtype:
         """The dtype of gates, cells and the derivatives of every step: float32 where x is in half precision."""
         return wide_dtype(self.x.dtype)
@@ -100,8 +105,7 @@ class LayerCall:
         return tuple(self.tensors[first : first + count])
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(NamedTuple):
     """Which gradients a backward call returns, as bits: x, each of call.tensors, then d h(t) and d c(t) of every step.
 
     Those of every step ("flow") are total derivatives of the loss, through the future too: by h(t) after zoneout, with
@@ -131,6 +135,15 @@ class Needs:
     def pick(self, values: Sequence[Value | None]) -> list[Value]:
         """Return those of (x, *tensors, flow of h, flow of c) that are wanted; the others may be None."""
         return [value for k, value in enumerate(values) if self.bits >> k & 1]  # type: ignore[misc]
+
+
+def filled(
+    result: LayerResult, d_y: Tensor | None, d_h: Tensor | None, d_c: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of y, h and c, zeros for those that no loss reads."""
+    pairs = zip((d_y, d_h, d_c), result[:3], strict=True)
+    y, h, c = [torch.zeros_like(output) if grad is None else grad for grad, output in pairs]
+    return y, h, c
 
 
 def wide_dtype(dtype: torch.dtype) -> torch.dtype:

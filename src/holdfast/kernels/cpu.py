@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -98,50 +97,56 @@ def forward(call: LayerCall, save: int) -> LayerResult:
     Args:
         save: 0 nothing, 1 what `backward` reads, 2 also zeros in padding.
     """
-    if call.x.dtype in _HALF:
+    x, tensors = call.x, call.tensors
+    if x.dtype in _HALF:
         wide = forward(_widened(call), save)
-        return LayerResult._make([*[part.to(call.x.dtype) for part in wide[:3]], *wide[3:]])
-    numbers = _Numbers(call)
-    x, lstm = call.x, len(call.tensors) > 1 and call.num_states == 2
-    h0 = call.tensors[0]
-    y = x.new_empty((*x.shape[:-1], call.directions * h0.shape[2]))
-    h_n = torch.empty_like(h0, memory_format=torch.contiguous_format)
-    c_n = torch.empty_like(call.tensors[1], memory_format=torch.contiguous_format) if lstm else x.new_empty(0)
+        return LayerResult._make([*[part.to(x.dtype) for part in wide[:3]], *wide[3:]])
+    layout = _describe(call.spec)
+    numbers = _Numbers(call, layout, save)
     # What is absent is a tensor of its own each time: an operator's results may not share memory, even of no size.
-    gates_shape, cells_shape = kept_shapes(call) if save else ((0,), (0,))
-    gates, cells, rest = (x.new_empty(size) for size in (gates_shape, cells_shape, workspace_size(call) if save else 0))
-    numbers.add(save, (y, h_n, c_n, gates, cells, rest))
-    module = _module()
-    module.forward(x.dtype == torch.float64, numbers.values, cpu_team.num_threads(module))
-    return LayerResult(y, h_n, c_n, gates, cells, rest)
+    y = x.new_empty((*x.shape[:-1], call.directions * tensors[0].shape[2]))
+    h_n = torch.empty_like(tensors[0], memory_format=torch.contiguous_format)
+    lstm = layout.num_states == 2
+    c_n = torch.empty_like(tensors[1], memory_format=torch.contiguous_format) if lstm else x.new_empty(0)
+    gates_shape, cells_shape = kept_shapes(call) if save else (0, 0)
+    gates, cells = x.new_empty(gates_shape), x.new_empty(cells_shape)
+    rest = x.new_empty(workspace_size(call) if save and layout.keeps_more else 0)
+    result = LayerResult(y, h_n, c_n, gates, cells, rest)
+    numbers.add_results(result)
+    numbers.run(_module().forward)
+    return result
 
 
-def backward(call: LayerCall, result: LayerResult, d_y: Tensor, d_h: Tensor, d_c: Tensor, needs: Needs) -> list[Tensor]:
-    """Return the needed gradients, in the order of their bits."""
-    if call.x.dtype in _HALF:
-        halves = [part.float() for part in (*result[:3], d_y, d_h, d_c)]
-        wide = backward(_widened(call), LayerResult._make([*halves[:3], *result[3:]]), *halves[3:], needs=needs)
+def backward(
+    call: LayerCall, result: LayerResult, d_y: Tensor | None, d_h: Tensor | None, d_c: Tensor | None, needs: Needs
+) -> list[Tensor]:
+    """Return the needed gradients, in the order of their bits; None among those given means zero."""
+    x, tensors, bits = call.x, call.tensors, needs.bits
+    if x.dtype in _HALF:
+        halves = [None if part is None else part.float() for part in (d_y, d_h, d_c)]
+        outputs = LayerResult._make([*[part.float() for part in result[:3]], *result[3:]])
+        wide = backward(_widened(call), outputs, *halves, needs=needs)
         flows = needs.flow_h + needs.flow_c  # those stay wide
         cut = len(wide) - flows
-        return [grad.to(call.x.dtype) for grad in wide[:cut]] + wide[cut:]
-    numbers = _Numbers(call)
-    given = [part.contiguous() for part in result]
-    numbers.add(1, given)
-    seeds = [part.contiguous() for part in (d_y, d_h, d_c)]
-    num_states = call.num_states
-    states = [torch.empty_like(state, memory_format=torch.contiguous_format) for state in call.tensors[:num_states]]
-    params = [
-        torch.empty_like(param, memory_format=torch.contiguous_format) if needs.tensor(num_states + k) else None
-        for k, param in enumerate(call.tensors[num_states:])
+        return [grad.to(x.dtype) for grad in wide[:cut]] + wide[cut:]
+    layout = _describe(call.spec)
+    numbers = _Numbers(call, layout, 1)
+    numbers.add_results([part.contiguous() for part in result])
+    # The sweep needs room for the gradients of the states, wanted or not.
+    always = (1 << (1 + layout.num_states)) - 2
+    grads: list[Tensor | None] = [
+        torch.empty_like(given, memory_format=torch.contiguous_format) if (bits | always) >> k & 1 else None
+        for k, given in enumerate((x, *tensors))
     ]
-    d_x = call.x.new_empty(call.x.shape) if needs.x else None
-    lead = (call.directions, *call.x.shape[:-1])
-    flow_h = call.x.new_empty((*lead, call.out_size)) if needs.flow_h else None
-    flow_c = call.x.new_empty((*lead, call.hidden_size)) if needs.flow_c else None
-    numbers.add_gradients(seeds, d_x, states, params, (flow_h, flow_c))
-    module = _module()
-    module.backward(call.x.dtype == torch.float64, numbers.values, cpu_team.num_threads(module))
-    return needs.pick([d_x, *states, *params, flow_h, flow_c])
+    flow_h = flow_c = None
+    if bits >> len(grads):
+        lead = (call.directions, *x.shape[:-1])
+        flow_h = x.new_empty((*lead, call.out_size)) if needs.flow_h else None
+        flow_c = x.new_empty((*lead, call.hidden_size)) if needs.flow_c else None
+    numbers.add_gradients([None if part is None else part.contiguous() for part in (d_y, d_h, d_c)], grads)
+    numbers.add(flow_h, flow_c)
+    numbers.run(_module().backward)
+    return needs.pick([*grads, flow_h, flow_c])
 
 
 class FrozenLayers:
@@ -210,18 +215,17 @@ class FrozenLayers:
     def _pack(self, call: LayerCall) -> tuple[list[int], list[Tensor]]:
         """Return one layer's numbers, its weights packed, and the tensors they name: of the matrices, no copy else."""
         copies = [tensor.detach().clone(memory_format=torch.contiguous_format) for tensor in call.tensors]
-        numbers = _Numbers(replace(call, tensors=copies))
-        values, none = numbers.values, call.x.new_empty(0)
-        numbers.add(0, (none,) * 6)
+        layout = _describe(call.spec)
+        numbers = _Numbers(call._replace(tensors=copies), layout, 0)
+        numbers.add_results((call.x.new_empty(0),) * 6)
+        values = numbers.values
         size = self._module.packed_size(self._twice, values)
         kept = [call.x.new_empty(size + _ALIGN) for _ in range(call.directions)]
-        numbers.set_frozen(kept)
+        values[_OUTPUTS - 2 : _OUTPUTS - 2 + len(kept)] = [_aligned(packed) for packed in kept]
         self._module.pack(self._twice, values)
-        slots = _describe(call.spec)[1]
-        for k, copied in enumerate(copies[call.num_states :]):
-            direction, place = divmod(k, len(slots))
-            if slots[place] in _MATRICES:
-                values[_PARAMETERS_FROM + direction * len(PARAMETERS) + slots[place]] = 0
+        for slot, copied in zip(layout.both_slots, copies[layout.num_states :], strict=False):
+            if slot % len(PARAMETERS) in _MATRICES:
+                values[_PARAMETERS_FROM + slot] = 0
             else:
                 kept.append(copied)
         return values, kept
@@ -237,79 +241,82 @@ def _aligned(packed: Tensor) -> int:
 class _Numbers:
     """The list of numbers that stands for one call, and the tensors whose memory it names."""
 
-    __slots__ = ("_kept", "_slots", "values")
+    __slots__ = ("_kept", "_layout", "_slots", "_twice", "values")
 
-    def __init__(self, call: LayerCall):
-        header, slots = _describe(call.spec)
-        x = call.x.contiguous()
-        tensors = [tensor.contiguous() for tensor in call.tensors]
-        lengths, resets, rows, seed = [
-            None if extra is None else extra.contiguous() for extra in (call.lengths, call.resets, call.rows, call.seed)
-        ]
-        if lengths is not None and lengths.dtype != torch.int64:
-            lengths = lengths.long()
-        packed = x.dim() == 2
-        h0 = tensors[0]
-        positions = x.shape[0] if packed else x.shape[0] * x.shape[1]
-        self._kept: list[object] = [x, tensors, lengths, resets, rows, seed]
-        self._slots = slots
-        values = self.values = [
-            *header, call.steps, h0.shape[1], x.shape[-1], call.hidden_size, h0.shape[2], call.directions, positions,
-            call.layer, 0, packed, x.data_ptr(), _address(lengths), _address(rows), _address(resets), _address(seed),
-            h0.data_ptr(),
+    def __init__(self, call: LayerCall, layout: _Layout, save: int):
+        _, x, lengths, resets, rows, seed, layer, directions, tensors = call
+        x, tensors = x.contiguous(), [tensor.contiguous() for tensor in tensors]
+        if lengths is not None:
+            lengths = lengths.to(torch.int64).contiguous()
+        resets, rows, seed = [None if extra is None else extra.contiguous() for extra in (resets, rows, seed)]
+        self._layout, self._slots = layout, layout.slots if directions == 1 else layout.both_slots
+        self._twice = x.dtype == torch.float64
+        self._kept: list[object] = [x, lengths, resets, rows, seed, tensors]
+        *lead, input_size = x.shape
+        _, batch, out_size = tensors[0].shape
+        packed = len(lead) == 1
+        hidden = out_size if not layout.projected else call.hidden_size
+        positions = lead[0] if packed else lead[0] * lead[1]
+        steps = lead[0] if not packed else call.steps
+        states = [state.data_ptr() for state in tensors[: layout.num_states]]
+        self.values: list[int] = [
+            *layout.header, steps, batch, input_size, hidden, out_size, directions, positions, layer, save, packed,
+            x.data_ptr(), _address(lengths), _address(rows), _address(resets), _address(seed), *states,
         ]  # fmt: skip
-        first = call.num_states
-        values.append(tensors[1].data_ptr() if first == 2 else 0)
-        self._add_parameters(tensors[first:], call.directions)
+        if len(states) == 1:
+            self.values.append(0)
+        self._add_parameters(tensors[layout.num_states :])
 
-    def add(self, save: int, outputs: Sequence[Tensor]) -> None:
+    def add_results(self, results: Sequence[Tensor]) -> None:
         """Add where the results go: y, h_n, c_n, gates, cells, rest."""
-        values = self.values
-        values[_SAVE] = save
-        values += [0, 0]  # nothing frozen
-        values += [part.data_ptr() for part in outputs]
-        self._kept.append(outputs)
+        self.values += (0, 0)  # nothing frozen
+        self.values += [part.data_ptr() for part in results]
+        self._kept.append(results)
 
-    def set_frozen(self, frozen: Sequence[Tensor]) -> None:
-        """Name the packed weights of each direction; the caller keeps them."""
-        for k, packed in enumerate(frozen):
-            self.values[_OUTPUTS - 2 + k] = _aligned(packed)
+    def add_gradients(self, given: Sequence[Tensor | None], wanted: Sequence[Tensor | None]) -> None:
+        """Add the gradients of y, h_n and c_n, and where those of x, the states and the parameters go."""
+        first = 1 + self._layout.num_states
+        self.add(*given, *wanted[:first])
+        if first == 2:
+            self.values.append(0)
+        self._add_parameters(wanted[first:])
+        self._kept.append(wanted)
 
-    def add_gradients(
-        self,
-        seeds: Sequence[Tensor],
-        d_x: Tensor | None,
-        states: Sequence[Tensor],
-        params: Sequence[Tensor | None],
-        flows: Sequence[Tensor | None],
-    ) -> None:
-        """Add the gradients of y, h_n and c_n, and where those of everything else go."""
-        values = self.values
-        values += [part.data_ptr() for part in seeds]
-        values += [_address(d_x), states[0].data_ptr(), states[1].data_ptr() if len(states) == 2 else 0]
-        self._add_parameters(params, len(params) // len(self._slots))
-        values += [_address(flow) for flow in flows]
-        self._kept += [seeds, d_x, states, params, flows]
+    def add(self, *tensors: Tensor | None) -> None:
+        self.values += [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
+        self._kept.append(tensors)
 
-    def _add_parameters(self, params: Sequence[Tensor | None], directions: int) -> None:
-        slots, count = self._slots, len(self._slots)
+    def run(self, kernel: Callable[[bool, list[int], int], None]) -> None:
+        kernel(self._twice, self.values, cpu_team.num_threads(_module()))
+
+    def _add_parameters(self, params: Sequence[Tensor | None]) -> None:
         pointers = [0] * (2 * len(PARAMETERS))
-        for direction in range(directions):
-            for slot, param in zip(slots, params[direction * count : (direction + 1) * count], strict=True):
-                pointers[direction * len(PARAMETERS) + slot] = _address(param)
+        for slot, param in zip(self._slots, params, strict=True):
+            if param is not None:
+                pointers[slot] = param.data_ptr()
         self.values += pointers
 
 
 # Where things stand in the list; csrc/fields.h has all of it.
-_STEPS, _POSITIONS, _SAVE, _PACKED, _PARAMETERS_FROM = 10, 16, 18, 19, 27
+_STEPS, _POSITIONS, _PACKED, _PARAMETERS_FROM = 10, 16, 19, 27
 _OUTPUTS = _PARAMETERS_FROM + 2 * len(PARAMETERS) + 2
 
 _MATRICES = [PARAMETERS.index(name) for name in ("weight_ih", "weight_hh", "weight_hr")]
 
 
+class _Layout(NamedTuple):
+    """What a spec settles once and for all about the list of numbers."""
+
+    header: tuple[int, ...]  # the numbers that stand for the spec itself
+    slots: tuple[int, ...]  # where each parameter of the first direction goes in PARAMETERS
+    both_slots: tuple[int, ...]  # the same for both directions, one after the other
+    num_states: int
+    projected: bool
+    keeps_more: bool  # whether a saving call may have a workspace beside gates and cells
+
+
 @lru_cache(maxsize=256)
-def _describe(spec: CellSpec) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the numbers that stand for a spec, and where each of its parameters goes in PARAMETERS."""
+def _describe(spec: CellSpec) -> _Layout:
     forget = 2 if spec.coupled else int(spec.forget_gate)
     header = (
         ("lstm", "gru", "rnn").index(spec.family), forget, (None, "ba2016", "state").index(spec.layer_norm),
@@ -317,7 +324,10 @@ def _describe(spec: CellSpec) -> tuple[tuple[int, ...], tuple[int, ...]]:
         *[_bits(chance) for chance in (spec.recurrent_dropout, spec.zoneout_h, spec.zoneout_c)],
     )  # fmt: skip
     names = [parameter.name for parameter in parameter_table(spec, 1, 1, 1 if spec.projected else 0)]
-    return header, tuple(PARAMETERS.index(name) for name in names)
+    slots = tuple([PARAMETERS.index(name) for name in names])
+    both = (*slots, *[len(PARAMETERS) + slot for slot in slots])
+    keeps_more = bool(spec.layer_norm or spec.recurrent_dropout or spec.family == "gru" or spec.projected)
+    return _Layout(header, slots, both, len(spec.states), spec.projected, keeps_more)
 
 
 def _bits(chance: float) -> int:

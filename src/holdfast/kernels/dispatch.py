@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import ModuleType
 from typing import NamedTuple
 
@@ -40,8 +39,7 @@ VENDOR_FASTER: dict[str, tuple[Region, ...]] = {
 """Where oneDNN runs a plain float32 LSTM faster than our kernels: in any of these regions. MEASURED_BY prints them."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallRequest:
+class CallRequest(NamedTuple):
     """All that a backend may look at to say whether it can run one layer."""
 
     spec: CellSpec
@@ -61,8 +59,7 @@ class CallRequest:
     flow: bool  # gradients of every step are wanted from the backward pass
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The backend taken and, for every other one, why not (backend, reason) in the order tried."""
 
     backend: str

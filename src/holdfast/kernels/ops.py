@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from holdfast.kernels import cpu, reference, vendor
-from holdfast.kernels.call import LayerCall, LayerResult, Needs, kept_shapes, wide_dtype
+from holdfast.kernels.call import LayerCall, LayerResult, Needs, filled, kept_shapes, wide_dtype
 from holdfast.spec import CellSpec
 
 FlowSink = Callable[[list[Tensor]], None]
@@ -64,6 +64,8 @@ def run_layer(
     save = 2 if trace else 1 if grad and not recomputes else 0
     if not grad and _is_plain(call.x):
         return _BACKENDS[backend].forward(call, save)
+    if _is_plain(call.x) and grad:
+        return LayerResult(*_apply(EagerFunction, call, key, backend, save, sink, call.x, *call.tensors))
     none = call.x.new_empty(0)
     # Dynamo refuses one tensor in two places.
     absent = none.clone if torch.compiler.is_compiling() else lambda: none
@@ -112,8 +114,6 @@ class SequenceFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(x, lengths, resets, rows, seed, spec, backend, layer, directions, save, sink, *tensors):
-        if _is_plain(x):
-            return _forward_impl(x, lengths, resets, rows, seed, spec, backend, layer, directions, save, tensors)
         return torch.ops.holdfast.sequence_forward(
             x, lengths, resets, rows, seed, spec, backend, layer, directions, save, list(tensors)
         )
@@ -129,23 +129,15 @@ class SequenceFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_y, d_h, d_c, *_d_saved):
         saved = ctx.saved_tensors  # asked for once: activation checkpointing gives them up then
-        given, outputs, tensors = saved[:5], saved[5:11], saved[11:]
-        y, h, c = outputs[:3]
-        d_y = torch.zeros_like(y) if d_y is None else d_y
-        d_h = torch.zeros_like(h) if d_h is None else d_h
-        d_c = torch.zeros_like(c) if d_c is None else d_c
+        given, outputs, tensors = saved[:5], LayerResult(*saved[5:11]), saved[11:]
         needs = (ctx.needs_input_grad[0], *ctx.needs_input_grad[11:])
-        flow = () if ctx.sink is None else (True, c.numel() > 0)
-        args = (d_y, d_h, d_c, *given, *outputs, *ctx.call, _to_bits((*needs, *flow)))
+        flow = () if ctx.sink is None else (True, outputs.c.numel() > 0)
+        args = (*filled(outputs, d_y, d_h, d_c), *given, *outputs, *ctx.call, _to_bits((*needs, *flow)))
         if torch.compiler.is_compiling():  # Dynamo drops setup_context where gradients are off, as they are here
-            grads = iter(torch.ops.holdfast.sequence_backward(*args, list(tensors)))
-        elif not torch.is_grad_enabled() and _is_plain(d_y):
-            grads = iter(_backward_impl(*args, tensors))  # pyright: ignore[reportCallIssue]  # a tuple of 20
+            grads = torch.ops.holdfast.sequence_backward(*args, list(tensors))
         else:
-            grads = iter(_apply(SequenceBackward, *args, *tensors))
-        spread = [next(grads) if need else None for need in needs]
-        if ctx.sink is not None:
-            ctx.sink([grad.detach() for grad in grads])
+            grads = _apply(SequenceBackward, *args, *tensors)
+        spread = _spread(grads, needs, ctx.sink)
         return (spread[0], *(None,) * 10, *spread[1:])
 
     @staticmethod
@@ -156,6 +148,38 @@ class SequenceFunction(torch.autograd.Function):
             return y, h, c, x.new_empty(0), x.new_empty(0), x.new_empty(0)
 
         return torch.vmap(run, in_dims, 0, randomness="same")(*args), (0,) * 6
+
+
+class EagerFunction(torch.autograd.Function):
+    """SequenceFunction where only autograd looks on, as in most training: no operator, and nothing for a transform."""
+
+    @staticmethod
+    def forward(ctx: Any, call: LayerCall, key, backend, save, sink, x, *tensors):
+        result = _BACKENDS[backend].forward(call, save)
+        ctx.mark_non_differentiable(result.gates, result.cells, result.rest)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(x, call.lengths, call.resets, call.rows, call.seed, *result, *tensors)
+        ctx.call, ctx.sink = (call.spec, key, backend, call.layer, call.directions), sink
+        return tuple(result)
+
+    @staticmethod
+    def backward(ctx: Any, d_y, d_h, d_c, *_d_saved):
+        saved = ctx.saved_tensors  # asked for once, as above
+        x, *extras = saved[:5]
+        outputs, tensors = LayerResult(*saved[5:11]), saved[11:]
+        spec, key, backend, layer, directions = ctx.call
+        needs = ctx.needs_input_grad[5:]
+        flow = () if ctx.sink is None else (True, outputs.c.numel() > 0)
+        bits = _to_bits((*needs, *flow))
+        if not torch.is_grad_enabled() and _is_plain(next(d for d in (d_y, d_h, d_c) if d is not None)):
+            call = LayerCall(spec, x, *extras, layer, directions, tensors)  # pyright: ignore[reportCallIssue]  # four
+            grads = _run_backward(call, backend, outputs, d_y, d_h, d_c, Needs(bits, len(tensors)))
+        else:
+            none = x.new_empty(0)
+            given = (x, *[none if extra is None else extra for extra in extras])
+            args = (*filled(outputs, d_y, d_h, d_c), *given, *outputs, key, backend, layer, directions, bits)
+            grads = _apply(SequenceBackward, *args, *tensors)
+        return (*(None,) * 5, *_spread(grads, needs, ctx.sink))
 
 
 class SequenceBackward(torch.autograd.Function):
@@ -193,6 +217,15 @@ class SequenceBackward(torch.autograd.Function):
             return tuple(reference.first_gradients(call, d_y, d_h, d_c, Needs(needs, len(tensors))))
 
         return torch.vmap(run, in_dims, 0, randomness="same")(*args), (0,) * args[18].bit_count()
+
+
+def _spread(grads: Sequence[Tensor], needs: Sequence[bool], sink: FlowSink | None) -> list[Tensor | None]:
+    """Return a gradient or None for each of the needs, and hand what comes after them to the sink."""
+    left = iter(grads)
+    spread = [next(left) if need else None for need in needs]
+    if sink is not None:
+        sink([grad.detach() for grad in left])
+    return spread
 
 
 def _to_bits(needs: tuple[bool, ...]) -> int:
@@ -235,11 +268,23 @@ def _backward_impl(
     needs, tensors,
 ):  # fmt: skip
     call = _read_call(x, lengths, resets, rows, seed, spec_key, layer, directions, tensors)
-    module = _BACKENDS[backend]
     result = LayerResult(y, h, c, gates, cells, rest)
-    if backend != "reference" and gates.numel() == 0:  # nothing was saved
+    return _run_backward(call, backend, result, d_y, d_h, d_c, Needs(needs, len(tensors)))
+
+
+def _run_backward(
+    call: LayerCall,
+    backend: str,
+    result: LayerResult,
+    d_y: Tensor | None,
+    d_h: Tensor | None,
+    d_c: Tensor | None,
+    needs: Needs,
+) -> list[Tensor]:
+    module = _BACKENDS[backend]
+    if backend != "reference" and result.gates.numel() == 0:  # nothing was saved
         result = module.forward(call, 1)
-    return module.backward(call, result, d_y, d_h, d_c, Needs(needs, len(tensors)))
+    return module.backward(call, result, d_y, d_h, d_c, needs)
 
 
 def _forward_fake(x, lengths, resets, rows, seed, spec_key, backend, layer, directions, save, tensors):

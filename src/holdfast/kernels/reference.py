@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from holdfast.kernels.call import LayerCall, LayerResult, Needs
+from holdfast.kernels.call import LayerCall, LayerResult, Needs, filled
 from holdfast.reference.packing import callers_order, repack, unpack
 from holdfast.reference.sequence import Place, SequenceResult, Shifts, run_sequence
 
@@ -33,7 +32,7 @@ def run(call: LayerCall, *, save: bool, shifts: Shifts | None = None) -> LayerRe
     """
     lengths, rows = call.lengths, call.rows
     if call.packed and lengths is not None:
-        dense = replace(call, x=unpack(call.x, lengths, rows), lengths=callers_order(lengths, rows), rows=None)
+        dense = call._replace(x=unpack(call.x, lengths, rows), lengths=callers_order(lengths, rows), rows=None)
         if shifts is not None:
             shifts = (_each(shifts[0], unpack, lengths, rows), _optional_each(shifts[1], unpack, lengths, rows))
         y, h, c, gates, cells, rest = run(dense, save=save, shifts=shifts)
@@ -61,9 +60,11 @@ def forward(call: LayerCall, save: int) -> LayerResult:
         return run(call, save=save > 0)
 
 
-def backward(call: LayerCall, result: LayerResult, d_y: Tensor, d_h: Tensor, d_c: Tensor, needs: Needs) -> list[Tensor]:
-    """Return the needed gradients, from a second run that torch differentiates; `result` is not read."""
-    return [grad.contiguous() for grad in first_gradients(call, d_y, d_h, d_c, needs)]
+def backward(
+    call: LayerCall, result: LayerResult, d_y: Tensor | None, d_h: Tensor | None, d_c: Tensor | None, needs: Needs
+) -> list[Tensor]:
+    """Return the needed gradients, from a second run that torch differentiates; of `result` only shapes are read."""
+    return [grad.contiguous() for grad in first_gradients(call, *filled(result, d_y, d_h, d_c), needs)]
 
 
 def first_gradients(call: LayerCall, d_y: Tensor, d_h: Tensor, d_c: Tensor, needs: Needs) -> list[Tensor]:
@@ -73,7 +74,7 @@ def first_gradients(call: LayerCall, d_y: Tensor, d_h: Tensor, d_c: Tensor, need
     def outputs(x: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         tensors, shifts = rest[:count], rest[count:]
         shifts = (shifts[0], shifts[1] if len(shifts) == 2 else None) if shifts else None
-        return run(replace(call, x=x, tensors=tensors), save=False, shifts=shifts)[:3]
+        return run(call._replace(x=x, tensors=tensors), save=False, shifts=shifts)[:3]
 
     zeros = _zero_shifts(call) if needs.flow_h or needs.flow_c else ()
     _, pull, *_ = torch.func.vjp(outputs, call.x, *call.tensors, *zeros)

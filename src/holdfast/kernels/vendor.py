@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from holdfast.kernels.call import LayerCall, LayerResult, Needs
+from holdfast.kernels.call import LayerCall, LayerResult, Needs, filled
 from holdfast.spec import CellSpec
 
 if TYPE_CHECKING:
@@ -59,8 +59,11 @@ def forward(call: LayerCall, save: int) -> LayerResult:
     return LayerResult(y, h, c, parts[0][3], parts[1][3], none)
 
 
-def backward(call: LayerCall, result: LayerResult, d_y: Tensor, d_h: Tensor, d_c: Tensor, needs: Needs) -> list[Tensor]:
+def backward(
+    call: LayerCall, result: LayerResult, d_y: Tensor | None, d_h: Tensor | None, d_c: Tensor | None, needs: Needs
+) -> list[Tensor]:
     """Return the needed gradients; oneDNN computes all of them at once."""
+    d_y, d_h, d_c = filled(result, d_y, d_h, d_c)
     grads = [
         _backward_direction(call, direction, result, d_y, (d_h[direction], d_c[direction]))
         for direction in range(call.directions)

@@ -112,7 +112,9 @@ class AbstractRecurrent(nn.Module):
 
     def direction_parameters(self, place: Place) -> tuple[Tensor, ...]:
         """Return the parameters of one layer and direction in table order, as the module holds them now."""
-        return tuple([getattr(self, name) for name in self._names[place.layer, place.direction]])
+        names, own = self._names[place.layer, place.direction], self._parameters
+        # Parametrised or pruned ones are attributes of another kind, which nn.Module's slower search finds.
+        return tuple([own[name] if name in own else getattr(self, name) for name in names])  # type: ignore[misc]
 
     def call_weights(self, place: Place, seed: Tensor | None) -> tuple[Tensor, ...]:
         """Return the weights a call computes with: the parameters, with weight drop applied while training."""

@@ -128,8 +128,7 @@ class AbstractCell(nn.Module):
             packed=False,
             masks=False,
             trace=False,
-            grad=torch.is_grad_enabled()
-            and (x.requires_grad or any([tensor.requires_grad for tensor in call.tensors])),
+            grad=call.wants_grad,
             flow=False,
         )
         choice = choose(request, self.backend)

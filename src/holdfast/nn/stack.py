@@ -56,7 +56,7 @@ def _run(layer: AbstractRecurrent, given: GivenBatch, hx: States | None, dtype: 
     for number in range(layer.num_layers):
         if number and layer.dropout and layer.training:
             x = dropout(x, layer.dropout)
-        params = [_cast(weight, dtype) for weight in layer.layer_weights(number, seed)]
+        params = tuple([_cast(weight, dtype) for weight in layer.layer_weights(number, seed)])
         states = _first_states(layer, number, hx, given.batch, x, params)
         call = LayerCall(
             layer.spec, x, given.lengths, given.resets, given.rows, seed, number, layer.num_directions,
@@ -89,7 +89,7 @@ def _run_layer(layer: AbstractRecurrent, call: LayerCall, given: GivenBatch) -> 
         packed=given.packed is not None,
         masks=call.seed is not None and call.spec.needs_masks,
         trace=tracing,
-        grad=torch.is_grad_enabled() and (x.requires_grad or any([tensor.requires_grad for tensor in call.tensors])),
+        grad=call.wants_grad,
         flow=sink is not None,
     )
     choice = choose(request, "reference" if attach else layer.backend)
@@ -102,7 +102,7 @@ def _run_layer(layer: AbstractRecurrent, call: LayerCall, given: GivenBatch) -> 
 
 
 def _first_states(
-    layer: AbstractRecurrent, number: int, hx: States | None, batch: int, x: Tensor, params: list[Tensor]
+    layer: AbstractRecurrent, number: int, hx: States | None, batch: int, x: Tensor, params: tuple[Tensor, ...]
 ) -> States:
     """Return the states before the first step, [D, B, size] each, in the dtype of x."""
     count, num_states = layer.num_directions, len(layer.spec.states)
@@ -114,8 +114,12 @@ def _first_states(
         ends = [(way + 1) * len(params) // count - num_states for way in range(count)]
         starts = [torch.stack([params[end + k] for end in ends]) for k in range(num_states)]
         return tuple([start.unsqueeze(1).expand(-1, batch, -1) for start in starts])
-    sizes = (layer.proj_size or layer.hidden_size, layer.hidden_size)
-    return tuple([x.new_zeros(count, batch, size) for size in sizes[:num_states]])
+    zeros = x.new_zeros(count, batch, layer.proj_size or layer.hidden_size)
+    if num_states == 1:
+        return (zeros,)
+    # Nobody writes to them, so one will do; but Dynamo refuses one tensor in two places.
+    same = not layer.proj_size and not torch.compiler.is_compiling()
+    return (zeros, zeros if same else x.new_zeros(count, batch, layer.hidden_size))
 
 
 def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
