@@ -9,12 +9,25 @@
 namespace holdfast {
 namespace HOLDFAST_LEVEL {
 
+// What the next step reads of G gates' sums and where it writes, one vector of units: asked for here, one row at a time,
+// because the processor drops such requests when many come at once.
+template <class Real, int G>
+HOLDFAST_INLINE void fetch_ahead(const Sweep<Real>& s, const Row<Real>& row, std::size_t j) {
+  const Call<Real>& a = s.a;
+  const Real* pre = row.pre + row.ahead * static_cast<std::ptrdiff_t>(a.spec.gates() * a.H) + j;
+  for (int gate = 0; gate < G; ++gate) fetch(pre + gate * a.H);
+  fetch_to_write(row.y + row.ahead * static_cast<std::ptrdiff_t>(a.D * a.P) + j);
+  if (a.cells) fetch_to_write(row.c + row.ahead * static_cast<std::ptrdiff_t>(a.H) + j);
+}
+
 // Advances active rows by the product and the cell at once.
 template <class Real, int G, class Cell>
 HOLDFAST_INLINE void fused_step(const Sweep<Real>& s, const Cell& cell) {
   const auto read = [&](std::size_t i) { return s.rows[i].read; };
   const auto update = [&](std::size_t i, std::size_t panel, const Real* sums) {
-    cell(s.rows[i], sums, panel * kLanes<Real>, panel_width<Real>(panel, s.a.H));
+    const std::size_t j = panel * kLanes<Real>;
+    fetch_ahead<Real, G>(s, s.rows[i], j);
+    cell(s.rows[i], sums, j, panel_width<Real>(panel, s.a.H));
   };
   if constexpr (G == 1) {
     multiply_flat<Real>(read, s.active, s.a.P, s.side.w_hh, s.h_columns, s.h_groups, update);
@@ -137,17 +150,6 @@ void project_step(const Sweep<Real>& s) {
                       });
 }
 
-// The next step's part of the input's sums, for this thread's units.
-template <class Real>
-void fetch_pre(const Sweep<Real>& s, std::size_t position) {
-  const std::size_t H = s.a.H, gates = s.a.spec.gates();
-  const Real* pre = s.side.pre + position * gates * H;
-  constexpr std::size_t line = 64 / sizeof(Real);
-  const std::size_t begin = s.h_panels.begin * kLanes<Real>, end = least(s.h_panels.end * kLanes<Real>, H);
-  for (std::size_t g = 0; g < gates; ++g)
-    for (std::size_t j = begin; j < end; j += line) fetch(pre + g * H + j);
-}
-
 // Where step t's rows read and write, and the masked copy of h that the product reads under dropout.
 template <class Real>
 void open_step(const Sweep<Real>& s, std::size_t t) {
@@ -158,7 +160,7 @@ void open_step(const Sweep<Real>& s, std::size_t t) {
     place(s, row, k, t);
     row.read = row.h_prev;
     const std::size_t after = s.reverse ? t - 1 : t + 1;
-    if (after < row.length) fetch_pre(s, s.order.position(after, row.slot));
+    row.ahead = after < row.length ? static_cast<std::ptrdiff_t>(s.order.position(after, row.slot) - position) : 0;
     row.output = a.spec.projected ? (s.saved.output ? s.saved.output + position * a.H : s.side.output + k * a.H) : nullptr;
     if (a.spec.reset_before && !row.inner) row.inner = s.side.read + (a.B + k) * a.P;
     if (!row.dropped) continue;

@@ -24,6 +24,7 @@ struct Row {
   Real* y;
   Real* c;
   Real* gates;         // or null: not saved
+  std::ptrdiff_t ahead;  // positions from this step to the one that comes after it in the sweep
   const Real *dropped, *keep_h, *keep_c;
   Real *hat_hh, *factor_hh, *hat_c, *factor_c;
   // Backward only:
@@ -33,7 +34,6 @@ struct Row {
   const Real* d_next;    // [G*H] gradient of W h one step later in reading order
   Real *flow_h, *flow_c;
   const Real* d_h_n;     // at the row's last step, else null
-  std::ptrdiff_t ahead;  // positions from this step to the one that comes after it in the sweep
   bool has_next;         // a later step sends gradients here
   bool cut;              // that step began with a reset
   bool done;             // past the first step: what arrives belongs to the initial state
@@ -88,6 +88,11 @@ Sweep<Real> open_sweep(const Call<Real>& a, const Scratch<Real>& scratch, std::s
 template <class Real>
 HOLDFAST_INLINE void fetch(const Real* at) {
   __builtin_prefetch(at);
+}
+
+template <class Real>
+HOLDFAST_INLINE void fetch_to_write(const Real* at) {
+  __builtin_prefetch(at, 1);
 }
 
 // Calls body(j, n) for blocks of n units from j on, up to kLanes of them, of a range of panels.
