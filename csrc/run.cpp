@@ -6,6 +6,7 @@
 #endif
 
 #include <atomic>
+#include <cstdlib>
 #include <new>
 #include <thread>
 
@@ -46,6 +47,18 @@ std::vector<const Level*> runnable() {
 
 std::size_t keep_most = 64 << 20;
 
+// glibc returns memory to the system by a threshold that grows with the largest block that was freed. Scratch memory that
+// is kept is never freed, so the threshold would stay low, and the arrays of a training step would be given back after
+// each one and faulted in again, page by page. One block of the largest size that counts, never touched, spares that;
+// a process that set the thresholds itself keeps them.
+void teach_allocator() {
+#if defined(__GLIBC__)
+  constexpr std::size_t largest = (32 << 20) - 8192;
+  void* volatile block = std::malloc(largest);  // volatile: or the pair is optimised away
+  std::free(block);
+#endif
+}
+
 // Uninitialised memory on a cache line of its own: a vector load must not straddle two. The last block that was given
 // back, up to keep_most bytes, serves the next call: fresh memory costs a page fault for every 4 KB.
 // Large blocks ask for large pages, where the system has them.
@@ -53,6 +66,8 @@ struct Memory {
   explicit Memory(std::size_t bytes) : data(kept.exchange(nullptr)) {
     const std::size_t wanted = bytes + kHeader;
     if (data && *static_cast<std::size_t*>(data) >= wanted) return;
+    static const bool taught = (teach_allocator(), true);
+    static_cast<void>(taught);
     drop(data);
     data = nullptr;
     data = ::operator new(wanted, alignment(wanted));
