@@ -6,6 +6,7 @@
 #endif
 
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <thread>
@@ -59,9 +60,20 @@ void teach_allocator() {
 #endif
 }
 
+constexpr std::size_t kPage = 2 << 20, kLarge = 4 * kPage;
+
+// Asks the system for large pages: fresh memory costs a page fault for every 4 KB otherwise.
+void ask_for_large_pages(const void* data, std::size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  if (!data || bytes < kLarge) return;
+  const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(data) + kPage - 1) / kPage * kPage;
+  const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(data) + bytes) / kPage * kPage;
+  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#endif
+}
+
 // Uninitialised memory on a cache line of its own: a vector load must not straddle two. The last block that was given
-// back, up to keep_most bytes, serves the next call: fresh memory costs a page fault for every 4 KB.
-// Large blocks ask for large pages, where the system has them.
+// back, up to keep_most bytes, serves the next call.
 struct Memory {
   explicit Memory(std::size_t bytes) : data(kept.exchange(nullptr)) {
     const std::size_t wanted = bytes + kHeader;
@@ -72,9 +84,7 @@ struct Memory {
     data = nullptr;
     data = ::operator new(wanted, alignment(wanted));
     *static_cast<std::size_t*>(data) = wanted;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (wanted >= kLarge) madvise(data, wanted / kPage * kPage, MADV_HUGEPAGE);
-#endif
+    ask_for_large_pages(data, wanted);
   }
   ~Memory() { drop(*static_cast<std::size_t*>(data) <= keep_most ? kept.exchange(data) : data); }
   Memory(const Memory&) = delete;
@@ -82,7 +92,7 @@ struct Memory {
   void* usable() const { return static_cast<char*>(data) + kHeader; }
 
  private:
-  static constexpr std::size_t kHeader = 64, kPage = 2 << 20, kLarge = 4 * kPage;
+  static constexpr std::size_t kHeader = 64;
 
   static std::align_val_t alignment(std::size_t bytes) { return std::align_val_t{bytes >= kLarge ? kPage : 64}; }
   static void drop(void* block) {
@@ -133,9 +143,20 @@ struct Job {
 };
 
 template <class Real>
+void ask_for_results(const Call<Real>& call, const Gradients<Real>* gradients) {
+  if (gradients) return ask_for_large_pages(gradients->d_x, call.N * call.I * sizeof(Real));
+  const std::size_t numbers = call.D * call.N * sizeof(Real);
+  ask_for_large_pages(call.y, numbers * call.P);
+  ask_for_large_pages(call.gates, numbers * call.spec.saved_gates() * call.H);
+  ask_for_large_pages(call.cells, numbers * call.H);
+  ask_for_large_pages(call.rest, call.D * rest_size(call) * sizeof(Real));
+}
+
+template <class Real>
 void run(const Call<Real>& call, const Gradients<Real>* gradients, unsigned threads) {
   const LevelOf<Real>& level = kernels_of<Real>(*current);
   const unsigned useful = useful_threads(call, threads);
+  ask_for_results(call, gradients);
   const Memory scratch(level.scratch_size(call, gradients, useful));
   level.prepare(call, gradients, scratch.usable(), useful, useful > num_cores() ? 20 : 4000);
   Job<Real> job{level, call, gradients, scratch.usable(), useful};
