@@ -89,6 +89,8 @@ void lstm_normed_step(const Sweep<Real>& s) {
     const NormedSums<Real> sums = normed_sums(s, row, 0, G * H, 0);
     for_lanes<Real>(H, [&](std::size_t j, std::size_t n) {
       const auto sum = [&](int gate) { return sums(gate * H + j, n); };
+      if (row.gates)
+        for (int gate = 0; gate < 4; ++gate) __builtin_prefetch(row.gates + 4 * row.ahead * std::ptrdiff_t(H) + gate * H + j, 1);
       store_part(row.cell + j, lstm_cell<Real, G>(s, row, sum, j, n), n);
     });
     const Moments<Real> by = moments<Real>(row.cell, H);

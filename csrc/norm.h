@@ -8,17 +8,21 @@
 namespace holdfast {
 namespace HOLDFAST_LEVEL {
 
-// The lanes in pairs, then pairs of pairs: half of the vector on the other half.
-template <class Real>
-HOLDFAST_INLINE Real sum_lanes(Vec<Real> v) {
-  Real lanes[kLanes<Real>];
-  store(lanes, v);
-  HOLDFAST_UNROLL
-  for (std::size_t half = kLanes<Real> / 2; half > 0; half /= 2) {
-    HOLDFAST_UNROLL
-    for (std::size_t k = 0; k < half; ++k) lanes[k] += lanes[k + half];
+template <class Real, std::size_t bytes>
+struct Lanes {
+  typedef Real type __attribute__((vector_size(bytes)));
+};
+
+// One half of a vector on the other, down to one number.
+template <class Real, std::size_t bytes = kVectorBytes>
+HOLDFAST_INLINE Real sum_lanes(typename Lanes<Real, bytes>::type v) {
+  if constexpr (bytes == sizeof(Real)) {
+    return v[0];
+  } else {
+    typename Lanes<Real, bytes / 2>::type halves[2];
+    __builtin_memcpy(halves, &v, bytes);
+    return sum_lanes<Real, bytes / 2>(halves[0] + halves[1]);
   }
-  return lanes[0];
 }
 
 HOLDFAST_INLINE float square_root(float x) { return __builtin_sqrtf(x); }
