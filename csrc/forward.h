@@ -37,27 +37,37 @@ HOLDFAST_INLINE void for_own_units(const Sweep<Real>& s, const Body& body) {
     for_panels<Real>(s.h_panels, s.a.H, [&](std::size_t j, std::size_t n) { body(s.rows[i], j, n); });
 }
 
-// Calls body(row) for whole rows, shared out among the crew once all their units are there. Nothing waits after it.
+// Calls body(row) for whole rows, shared out among the crew once all their units are there; nothing waits after it. What
+// happens to a row between two products happens here at once, while its numbers are in the nearest cache.
 template <class Real, class Body>
 HOLDFAST_INLINE void for_own_rows(const Sweep<Real>& s, const Body& body) {
   s.wait_for_crew();
   for (std::size_t i = s.crew.member; i < s.active; i += s.crew.size) body(s.rows[i]);
 }
 
+// Asks for the place of the next step's gates: stores to memory that no cache holds would wait as loads do.
+template <class Real>
+HOLDFAST_INLINE void fetch_gates(const Sweep<Real>& s, const Row<Real>& row, std::size_t j) {
+  if (!row.gates) return;
+  const std::size_t H = s.a.H, gates = s.a.spec.saved_gates();
+  const Real* next = row.gates + row.ahead * static_cast<std::ptrdiff_t>(gates * H) + j;
+  for (std::size_t gate = 0; gate < gates; ++gate) fetch(next + gate * H);
+}
+
 // Gate sums under layer norm, finished as they are read: the normalised W x lies in row.pre, and W h is normalised here
-// and kept where asked for.
+// and kept where asked for. What the row reads and keeps at its next step is asked for along the way.
 template <class Real>
 struct NormedSums {
   const Real *pre, *sums, *ih_w, *hh_w, *shift;
   Real* kept;
-  std::ptrdiff_t ahead;
+  std::ptrdiff_t ahead;  // numbers from this step's sums to the next one's
   Moments<Real> by;
 
   // W h, with `start` added.
   HOLDFAST_INLINE Vec<Real> hidden(std::size_t at, Vec<Real> start, std::size_t n) const {
     const Vec<Real> hat = by.hat(load_part(sums + at, n));
     if (kept) {
-      __builtin_prefetch(kept + at + ahead, 1);
+      fetch(kept + at + ahead);
       store_part(kept + at, hat, n);
     }
     return fma(hat, load_part(hh_w + at, n), start);
@@ -76,8 +86,8 @@ HOLDFAST_INLINE NormedSums<Real> normed_sums(const Sweep<Real>& s, const Row<Rea
                                              std::size_t size, std::size_t part) {
   const Moments<Real> by = moments<Real>(row.sums + begin, size);
   if (row.factor_hh) row.factor_hh[part] = by.factor;
-  return {row.pre, row.sums, s.params.ln_ih_w, s.params.ln_hh_w, s.side.bias, row.hat_hh,
-          row.ahead * static_cast<std::ptrdiff_t>(s.a.spec.gates() * s.a.H), by};
+  const std::ptrdiff_t ahead = row.ahead * static_cast<std::ptrdiff_t>(s.a.spec.gates() * s.a.H);
+  return {row.pre, row.sums, s.params.ln_ih_w, s.params.ln_hh_w, s.side.bias, row.hat_hh, ahead, by};
 }
 
 // An LSTM with layer norm, a row at a time: the sums' moments, c, its moments, h.
@@ -89,8 +99,7 @@ void lstm_normed_step(const Sweep<Real>& s) {
     const NormedSums<Real> sums = normed_sums(s, row, 0, G * H, 0);
     for_lanes<Real>(H, [&](std::size_t j, std::size_t n) {
       const auto sum = [&](int gate) { return sums(gate * H + j, n); };
-      if (row.gates)
-        for (int gate = 0; gate < 4; ++gate) __builtin_prefetch(row.gates + 4 * row.ahead * std::ptrdiff_t(H) + gate * H + j, 1);
+      fetch_gates(s, row, j);
       store_part(row.cell + j, lstm_cell<Real, G>(s, row, sum, j, n), n);
     });
     const Moments<Real> by = moments<Real>(row.cell, H);
@@ -120,6 +129,7 @@ void gru_reset_step(const Sweep<Real>& s) {
   for_own_rows(s, [&](const Row<Real>& row) {
     const NormedSums<Real> sums = normed_sums(s, row, 0, 2 * H, 0);
     for_lanes<Real>(H, [&](std::size_t j, std::size_t n) {
+      fetch_gates(s, row, j);
       gru_reset(s, row, [&](int gate) { return sums(gate * H + j, n); }, j, n);
     });
   });
@@ -167,6 +177,7 @@ void gru_step(const Sweep<Real>& s) {
   for_own_rows(s, [&](const Row<Real>& row) {
     const NormedSums<Real> sums = normed_sums(s, row, 0, 3 * H, 0);
     for_lanes<Real>(H, [&](std::size_t j, std::size_t n) {
+      fetch_gates(s, row, j);
       const std::size_t at = 2 * H + j;
       Vec<Real> start = load_part(s.params.ln_hh_b + at, n);
       if (s.params.b_hh) start = start + load_part(s.params.b_hh + at, n);
@@ -185,7 +196,10 @@ void rnn_step(const Sweep<Real>& s) {
   sums_step<Real, 1>(s);
   for_own_rows(s, [&](const Row<Real>& row) {
     const NormedSums<Real> sums = normed_sums(s, row, 0, s.a.H, 0);
-    for_lanes<Real>(s.a.H, [&](std::size_t j, std::size_t n) { rnn_forward(s, row, sums(j, n), j, n); });
+    for_lanes<Real>(s.a.H, [&](std::size_t j, std::size_t n) {
+      fetch_gates(s, row, j);
+      rnn_forward(s, row, sums(j, n), j, n);
+    });
   });
 }
 

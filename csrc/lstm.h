@@ -22,7 +22,7 @@ HOLDFAST_INLINE void finish_h(const Sweep<Real>& s, const Row<Real>& row, Vec<Re
   store_part(row.y + j, h, n);
 }
 
-// i, f, g and f c_prev + i g. sum(gate): the whole sum of one gate.
+// i, f, g and f c_prev + i g. sum(gate): the whole sum of one gate, before peepholes.
 template <class Real, int G, class Sum>
 HOLDFAST_INLINE Vec<Real> lstm_cell(const Sweep<Real>& s, const Row<Real>& row, const Sum& sum, std::size_t j,
                                     std::size_t n) {

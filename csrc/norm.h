@@ -2,8 +2,7 @@
 // Source: Ba, Kiros & Hinton 2016, eq. 4.
 #pragma once
 
-#include "kernels.h"
-#include "tile.h"
+#include "rows.h"
 
 namespace holdfast {
 namespace HOLDFAST_LEVEL {
@@ -83,20 +82,21 @@ Moments<Real> moments(const Real* x, std::size_t n) {
   return {mean, Real(1) / square_root(sum_chains<Real>(squares) / count_all + Real(kNormEps))};
 }
 
-// d_x [n] from the gradient d of the scaled and shifted output; d_x may be d.
+// d_x [n] from the gradient d of the scaled and shifted output; d_x may be d. The next row, which follows in memory, is
+// asked for at once.
 template <class Real>
 void normalise_backward(const Real* d, std::size_t n, const Real* scale, const Real* x_hat, Real factor, Real* d_x) {
   Vec<Real> totals[kChains] = {}, alongs[kChains] = {};
-  const auto add = [&](std::size_t v, std::size_t j, std::size_t count) {
-    __builtin_prefetch(x_hat + n + j);
-    __builtin_prefetch(d + n + j);
+  for_chains<Real>(n, [&](std::size_t v, std::size_t j, std::size_t count) {
+    fetch(x_hat + n + j);
+    fetch(d + n + j);
     const Vec<Real> scaled = load_part(d + j, count) * load_part(scale + j, count);
     totals[v] = totals[v] + scaled;
     alongs[v] = fma(scaled, load_part(x_hat + j, count), alongs[v]);
-  };
-  for_chains<Real>(n, add);
+  });
   const Real count_all = static_cast<Real>(n);
-  const Vec<Real> mean = splat(sum_chains<Real>(totals) / count_all), slope = splat(sum_chains<Real>(alongs) / count_all);
+  const Vec<Real> mean = splat(sum_chains<Real>(totals) / count_all);
+  const Vec<Real> slope = splat(sum_chains<Real>(alongs) / count_all);
   for_lanes<Real>(n, [&](std::size_t j, std::size_t count) {
     const Vec<Real> scaled = load_part(d + j, count) * load_part(scale + j, count);
     const Vec<Real> rest = scaled - mean - load_part(x_hat + j, count) * slope;

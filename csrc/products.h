@@ -266,7 +266,7 @@ NormSums<Real> open_norm_sums(const Call<Real>& a, const Side<Real>& side, std::
   return sums;
 }
 
-// scale [n] += d times hat and shift [n] += d, or begins them.
+// scale [n] += d times hat and shift [n] += d, or begins them. Asks for the next row, as normalise_backward does.
 template <class Real>
 void add_normed(const Real* d, const Real* hat, std::size_t n, Real* scale, Real* shift, bool fresh) {
   for_lanes<Real>(n, [&](std::size_t j, std::size_t count) {
@@ -298,7 +298,7 @@ void sum_norm_chunks(const Call<Real>& a, const Side<Real>& side, const Position
   }
 }
 
-// Where the biases' gradients are summed without layer norm: in the pass that makes the gradient of their weights, where
+// Where the biases' gradients are summed without layer norm: in the pass that makes the gradient of their weights, if
 // there is one.
 struct BiasPlan {
   bool ih_with_weights, hh_with_weights;
@@ -312,7 +312,8 @@ BiasPlan plan_biases(const Call<Real>& a, const Gradients<Real>& d, const Side<R
   return {ih, !same && out.b_hh && out.w_hh && !a.spec.reset_before, same};
 }
 
-// Gradients that are sums over steps or rows: biases, peepholes, the learned initial state; scales and shifts in chunks.
+// Gradients that are sums over steps or rows: biases, peepholes, the learned initial state. Scales and shifts as far as
+// their chunks.
 template <class Real>
 void sum_gradients(const Call<Real>& a, const Gradients<Real>& d, const Side<Real>& side, const Positions& positions,
                    std::size_t direction, unsigned thread, unsigned threads) {

@@ -60,8 +60,8 @@ Saved<Real> open_saved(const Call<Real>& a, Real* rest) {
 template <class Real>
 struct Side {
   Real *w_ih, *w_hh, *w_n, *w_hr;  // packed; w_n apart where the reset comes before
-  Real* bias;                      // [G*H] of the input's product
-  Real* pre;                       // [N, G*H] the input's part of the gate sums
+  Real* bias;                      // [G*H] of the input's product; with layer norm all shifts and biases of a gate sum
+  Real* pre;                       // [N, G*H] the input's part of the gate sums; with layer norm not yet scaled
   Real* sums;                      // [B, G*H] recurrent sums that are not finished in registers
   Real* cell;                      // [B, H] c to be normalised; gradients of it
   Real* read;                      // [B, P] what W_hh multiplies: with dropout, and r h where the reset comes before
