@@ -51,46 +51,42 @@ HOLDFAST_INLINE void product_back(const Sweep<Real>& s, std::size_t linked, cons
     });
 }
 
-// The derivative of a normalisation of recurrent sums, whole rows shared out among the crew.
+// The derivative of the normalisation of a row's recurrent sums.
 template <class Real>
-void normalise_sums_back(const Sweep<Real>& s, std::size_t begin, std::size_t size, std::size_t part) {
-  s.wait_for_crew();
-  for (std::size_t i = s.crew.member; i < s.active; i += s.crew.size) {
-    const Row<Real>& row = s.rows[i];
-    normalise_backward(row.d_sum + begin, size, s.params.ln_hh_w + begin, row.hat_hh + begin, row.factor_hh[part],
-                       row.d_hidden + begin);
-  }
+void normalise_sums_back(const Sweep<Real>& s, const Row<Real>& row, std::size_t begin, std::size_t size,
+                         std::size_t part) {
+  const Real* hat = row.hat_hh + begin;
+  normalise_backward(row.d_sum + begin, size, s.params.ln_hh_w + begin, hat, row.factor_hh[part], row.d_hidden + begin);
 }
 
 template <class Real, int G>
 void lstm_normed_back(const Sweep<Real>& s) {
+  const std::size_t H = s.a.H;
   const bool ba2016 = s.a.spec.norm == Norm::kBa2016;
-  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
+  for_own_rows(s, [&](const Row<Real>& row) {
     const Real* d_h = s.a.spec.projected ? row.output : row.d_new;
-    const LstmStep<Real> d = lstm_back_to_cell<Real, G>(s, row, load_part(d_h + j, n), j, n);
-    store_part(row.d_norm_c + j, d.d_norm, n);
-    store_part(row.cell + j, d.d_raw, n);
-    store_part(row.d_pre + (G - 1) * s.a.H + j, d.d_pre_o, n);
-    store_part(row.d_c + j, d.carry, n);
+    const std::ptrdiff_t ahead = row.ahead * static_cast<std::ptrdiff_t>(H);
+    for_lanes<Real>(H, [&](std::size_t j, std::size_t n) {
+      fetch(row.hat_c + ahead + j);
+      const LstmStep<Real> d = lstm_back_to_cell<Real, G>(s, row, load_part(d_h + j, n), j, n);
+      store_part(row.d_norm_c + j, d.d_norm, n);
+      store_part(row.cell + j, d.d_raw, n);
+      store_part(row.d_pre + (G - 1) * H + j, d.d_pre_o, n);
+      store_part(row.d_c + j, d.carry, n);
+    });
+    normalise_backward(row.d_norm_c, H, s.params.ln_c_w, row.hat_c, *row.factor_c, row.output);
+    for_lanes<Real>(H, [&](std::size_t j, std::size_t n) {
+      LstmStep<Real> d{};
+      d.i = load_part(row.gates + j, n), d.f = load_part(row.gates + H + j, n);
+      d.g = load_part(row.gates + 2 * H + j, n), d.c_prev = load_part(row.c_prev + j, n);
+      d.d_raw = load_part(row.cell + j, n) + load_part(row.output + j, n);
+      d.d_pre_o = load_part(row.d_pre + (G - 1) * H + j, n);
+      d.carry = load_part(row.d_c + j, n);
+      if (row.flow_c && ba2016) store_part(row.flow_c + j, d.d_raw, n);
+      lstm_back_to_gates<Real, G>(s, row, d, j, n);
+    });
+    normalise_sums_back(s, row, 0, G * H, 0);
   });
-  s.wait_for_crew();
-  for (std::size_t i = s.crew.member; i < s.active; i += s.crew.size) {
-    const Row<Real>& row = s.rows[i];
-    normalise_backward(row.d_norm_c, s.a.H, s.params.ln_c_w, row.hat_c, *row.factor_c, row.output);
-  }
-  s.wait_for_crew();
-  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
-    const std::size_t H = s.a.H;
-    LstmStep<Real> d{};
-    d.i = load_part(row.gates + j, n), d.f = load_part(row.gates + H + j, n);
-    d.g = load_part(row.gates + 2 * H + j, n), d.c_prev = load_part(row.c_prev + j, n);
-    d.d_raw = load_part(row.cell + j, n) + load_part(row.output + j, n);
-    d.d_pre_o = load_part(row.d_pre + (G - 1) * H + j, n);
-    d.carry = load_part(row.d_c + j, n);
-    if (row.flow_c && ba2016) store_part(row.flow_c + j, d.d_raw, n);
-    lstm_back_to_gates<Real, G>(s, row, d, j, n);
-  });
-  normalise_sums_back(s, 0, G * s.a.H, 0);
 }
 
 // d(o tanh c) = W_hr^T d_h
@@ -112,14 +108,14 @@ void gru_before_back(const Sweep<Real>& s) {
   for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
     gru_back_first(s, row, load_part(row.d_new + j, n), j, n);
   });
-  if (normed) normalise_sums_back(s, 2 * H, H, 1);
+  if (normed) for_own_rows(s, [&](const Row<Real>& row) { normalise_sums_back(s, row, 2 * H, H, 1); });
   s.wait_for_crew();
   multiply_flat<Real>([&](std::size_t i) { return s.rows[i].d_hidden + 2 * H; }, s.active, H, s.side.w_n, s.h_columns,
                       s.h_groups,
                       [&](std::size_t i, std::size_t panel, const Real* sums) {
                         gru_back_reset(s.rows[i], load(sums), panel * kLanes<Real>, panel_width<Real>(panel, H));
                       });
-  if (normed) normalise_sums_back(s, 0, 2 * H, 0);
+  if (normed) for_own_rows(s, [&](const Row<Real>& row) { normalise_sums_back(s, row, 0, 2 * H, 0); });
 }
 
 template <class Real, int G>
@@ -146,10 +142,10 @@ HOLDFAST_INLINE void other_step_back(const Sweep<Real>& s, std::size_t linked, c
     store_part(row.d_new + j, d_h, n);
   });
   if (s.a.spec.reset_before) return gru_before_back(s);
-  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
-    cell(row, load_part(row.d_new + j, n), j, n);
+  for_own_rows(s, [&](const Row<Real>& row) {
+    for_lanes<Real>(s.a.H, [&](std::size_t j, std::size_t n) { cell(row, load_part(row.d_new + j, n), j, n); });
+    normalise_sums_back(s, row, 0, s.a.spec.gates() * s.a.H, 0);
   });
-  normalise_sums_back(s, 0, s.a.spec.gates() * s.a.H, 0);
 }
 
 template <class Real>

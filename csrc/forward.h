@@ -14,8 +14,10 @@ namespace HOLDFAST_LEVEL {
 template <class Real, int G>
 HOLDFAST_INLINE void fetch_ahead(const Sweep<Real>& s, const Row<Real>& row, std::size_t j) {
   const Call<Real>& a = s.a;
-  const Real* pre = row.pre + row.ahead * static_cast<std::ptrdiff_t>(a.spec.gates() * a.H) + j;
-  for (int gate = 0; gate < G; ++gate) fetch(pre + gate * a.H);
+  if (a.spec.norm == Norm::kNone) {  // NormedSums asks for its own
+    const Real* pre = row.pre + row.ahead * static_cast<std::ptrdiff_t>(a.spec.gates() * a.H) + j;
+    for (int gate = 0; gate < G; ++gate) fetch(pre + gate * a.H);
+  }
   fetch_to_write(row.y + row.ahead * static_cast<std::ptrdiff_t>(a.D * a.P) + j);
   if (a.cells) fetch_to_write(row.c + row.ahead * static_cast<std::ptrdiff_t>(a.H) + j);
 }
@@ -50,51 +52,109 @@ HOLDFAST_INLINE void for_own_units(const Sweep<Real>& s, const Body& body) {
     for_panels<Real>(s.h_panels, s.a.H, [&](std::size_t j, std::size_t n) { body(s.rows[i], j, n); });
 }
 
-// Normalises the part [begin, begin + size) of the recurrent sums, whole rows shared out among the crew.
-template <class Real>
-void normalise_sums(const Sweep<Real>& s, std::size_t begin, std::size_t size, std::size_t part) {
+// Calls body(row) for whole rows, shared out among the crew once all their units are there; nothing waits after it. What
+// happens to a row between two products happens here at once, while its numbers are in the nearest cache.
+template <class Real, class Body>
+HOLDFAST_INLINE void for_own_rows(const Sweep<Real>& s, const Body& body) {
   s.wait_for_crew();
-  const Parameters<const Real*>& p = s.params;
-  for (std::size_t i = s.crew.member; i < s.active; i += s.crew.size) {
-    const Row<Real>& row = s.rows[i];
-    normalise(row.sums + begin, size, p.ln_hh_w + begin, p.ln_hh_b + begin, at(p.b_hh, begin), at(row.hat_hh, begin),
-              at(row.factor_hh, part));
-  }
-  s.wait_for_crew();
+  for (std::size_t i = s.crew.member; i < s.active; i += s.crew.size) body(s.rows[i]);
 }
 
-// An LSTM with layer norm: sums, their normalisation, c, its normalisation, h.
+// Asks for the place of the next step's gates: stores to memory that no cache holds would wait as loads do.
+template <class Real>
+HOLDFAST_INLINE void fetch_gates(const Sweep<Real>& s, const Row<Real>& row, std::size_t j) {
+  if (!row.gates) return;
+  const std::size_t H = s.a.H, gates = s.a.spec.saved_gates();
+  const Real* next = row.gates + row.ahead * static_cast<std::ptrdiff_t>(gates * H) + j;
+  for (std::size_t gate = 0; gate < gates; ++gate) fetch(next + gate * H);
+}
+
+// Gate sums under layer norm, finished as they are read: the normalised W x lies in row.pre, and W h is normalised here
+// and kept where asked for. What the row reads and keeps at its next step is asked for along the way.
+template <class Real>
+struct NormedSums {
+  const Real *pre, *sums, *ih_w, *hh_w, *shift;
+  Real* kept;
+  std::ptrdiff_t ahead;  // numbers from this step's sums to the next one's
+  Moments<Real> by;
+
+  // W h, with `start` added.
+  HOLDFAST_INLINE Vec<Real> hidden(std::size_t at, Vec<Real> start, std::size_t n) const {
+    const Vec<Real> hat = by.hat(load_part(sums + at, n));
+    if (kept) {
+      fetch(kept + at + ahead);
+      store_part(kept + at, hat, n);
+    }
+    return fma(hat, load_part(hh_w + at, n), start);
+  }
+  // W x, with all shifts and biases that are not r's to multiply.
+  HOLDFAST_INLINE Vec<Real> input(std::size_t at, std::size_t n) const {
+    fetch(pre + at + ahead);
+    return fma(load_part(pre + at, n), load_part(ih_w + at, n), load_part(shift + at, n));
+  }
+  HOLDFAST_INLINE Vec<Real> operator()(std::size_t at, std::size_t n) const { return hidden(at, input(at, n), n); }
+};
+
+// For the part [begin, begin + size) of a row, whose factor has number `part`.
+template <class Real>
+HOLDFAST_INLINE NormedSums<Real> normed_sums(const Sweep<Real>& s, const Row<Real>& row, std::size_t begin,
+                                             std::size_t size, std::size_t part) {
+  const Moments<Real> by = moments<Real>(row.sums + begin, size);
+  if (row.factor_hh) row.factor_hh[part] = by.factor;
+  const std::ptrdiff_t ahead = row.ahead * static_cast<std::ptrdiff_t>(s.a.spec.gates() * s.a.H);
+  return {row.pre, row.sums, s.params.ln_ih_w, s.params.ln_hh_w, s.side.bias, row.hat_hh, ahead, by};
+}
+
+// An LSTM with layer norm, a row at a time: the sums' moments, c, its moments, h.
 template <class Real, int G>
 void lstm_normed_step(const Sweep<Real>& s) {
   const std::size_t H = s.a.H;
   sums_step<Real, G>(s);
-  normalise_sums(s, 0, G * H, 0);
-  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
-    const Vec<Real> raw = lstm_cell<Real, G>(s, row, row.sums + j, H, j, n);
-    store_part(row.cell + j, raw, n);
-    if (s.a.spec.norm == Norm::kBa2016) store_part(row.sums + j, raw, n);  // i's sum has been read
-  });
-  s.wait_for_crew();
-  for (std::size_t i = s.crew.member; i < s.active; i += s.crew.size) {
-    const Row<Real>& row = s.rows[i];
-    normalise<Real>(row.cell, H, s.params.ln_c_w, s.params.ln_c_b, nullptr, row.hat_c, row.factor_c);
-  }
-  s.wait_for_crew();
-  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
-    const Vec<Real> normed = load_part(row.cell + j, n);
-    const Vec<Real> c = s.a.spec.norm == Norm::kBa2016 ? load_part(row.sums + j, n) : normed;
-    const std::size_t o = (G - 1) * H + j;
-    lstm_output<Real, G>(s, row, load_part(row.pre + o, n) + load_part(row.sums + o, n), c, normed, j, n);
+  for_own_rows(s, [&](const Row<Real>& row) {
+    const NormedSums<Real> sums = normed_sums(s, row, 0, G * H, 0);
+    for_lanes<Real>(H, [&](std::size_t j, std::size_t n) {
+      const auto sum = [&](int gate) { return sums(gate * H + j, n); };
+      fetch_gates(s, row, j);
+      store_part(row.cell + j, lstm_cell<Real, G>(s, row, sum, j, n), n);
+    });
+    const Moments<Real> by = moments<Real>(row.cell, H);
+    if (row.factor_c) *row.factor_c = by.factor;
+    for_lanes<Real>(H, [&](std::size_t j, std::size_t n) {
+      const Vec<Real> raw = load_part(row.cell + j, n), hat = by.hat(raw);
+      if (row.hat_c) store_part(row.hat_c + j, hat, n);
+      const Vec<Real> read = fma(hat, load_part(s.params.ln_c_w + j, n), load_part(s.params.ln_c_b + j, n));
+      const Vec<Real> c = s.a.spec.norm == Norm::kBa2016 ? raw : read;
+      lstm_output<Real, G>(s, row, sums((G - 1) * H + j, n), c, read, j, n);
+    });
   });
 }
 
-// A GRU that resets before the product, normalised or not.
+// r, z and r h of a GRU that resets before the product, normalised or not.
+template <class Real>
+void gru_reset_step(const Sweep<Real>& s) {
+  const std::size_t H = s.a.H;
+  sums_step<Real, 2>(s);
+  if (s.a.spec.norm == Norm::kNone)
+    return for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
+      const auto sum = [&](int gate) {
+        return load_part(row.pre + gate * H + j, n) + load_part(row.sums + gate * H + j, n);
+      };
+      gru_reset(s, row, sum, j, n);
+    });
+  for_own_rows(s, [&](const Row<Real>& row) {
+    const NormedSums<Real> sums = normed_sums(s, row, 0, 2 * H, 0);
+    for_lanes<Real>(H, [&](std::size_t j, std::size_t n) {
+      fetch_gates(s, row, j);
+      gru_reset(s, row, [&](int gate) { return sums(gate * H + j, n); }, j, n);
+    });
+  });
+}
+
+// A GRU that resets before the product.
 template <class Real>
 void gru_before_step(const Sweep<Real>& s) {
   const std::size_t H = s.a.H;
-  sums_step<Real, 2>(s);
-  if (s.a.spec.norm != Norm::kNone) normalise_sums(s, 0, 2 * H, 0);
-  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) { gru_reset(s, row, j, n); });
+  gru_reset_step(s);
   s.wait_for_crew();
   const auto inner = [&](std::size_t i) { return s.rows[i].inner; };
   multiply_flat<Real>(inner, s.active, H, s.side.w_n, s.h_columns, s.h_groups,
@@ -102,15 +162,21 @@ void gru_before_step(const Sweep<Real>& s) {
                         store_part(s.rows[i].sums + 2 * H + panel * kLanes<Real>, load(sums),
                                    panel_width<Real>(panel, H));
                       });
-  if (s.a.spec.norm != Norm::kNone) normalise_sums(s, 2 * H, H, 1);
-  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) { gru_candidate(s, row, j, n); });
+  if (s.a.spec.norm == Norm::kNone)
+    return for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
+      gru_candidate(s, row, load_part(row.pre + 2 * H + j, n) + load_part(row.sums + 2 * H + j, n), j, n);
+    });
+  for_own_rows(s, [&](const Row<Real>& row) {
+    const NormedSums<Real> sums = normed_sums(s, row, 2 * H, H, 1);
+    for_lanes<Real>(H, [&](std::size_t j, std::size_t n) { gru_candidate(s, row, sums(2 * H + j, n), j, n); });
+  });
 }
 
 template <class Real, int G>
 HOLDFAST_INLINE void lstm_step(const Sweep<Real>& s) {
   if (s.a.spec.norm != Norm::kNone) return lstm_normed_step<Real, G>(s);
   fused_step<Real, G>(s, [&](const Row<Real>& row, const Real* sums, std::size_t j, std::size_t n) {
-    lstm_forward<Real, G>(s, row, sums, kLanes<Real>, j, n);
+    lstm_forward<Real, G>(s, row, sums, j, n);
   });
 }
 
@@ -119,12 +185,20 @@ void gru_step(const Sweep<Real>& s) {
   if (s.a.spec.reset_before) return gru_before_step(s);
   if (s.a.spec.norm == Norm::kNone)
     return fused_step<Real, 3>(s, [&](const Row<Real>& row, const Real* sums, std::size_t j, std::size_t n) {
-      gru_forward(s, row, sums, kLanes<Real>, j, n);
+      gru_forward(s, row, sums, j, n);
     });
+  const std::size_t H = s.a.H;
   sums_step<Real, 3>(s);
-  normalise_sums(s, 0, 3 * s.a.H, 0);
-  for_own_units(s, [&](const Row<Real>& row, std::size_t j, std::size_t n) {
-    gru_forward(s, row, row.sums + j, s.a.H, j, n);
+  for_own_rows(s, [&](const Row<Real>& row) {
+    const NormedSums<Real> sums = normed_sums(s, row, 0, 3 * H, 0);
+    for_lanes<Real>(H, [&](std::size_t j, std::size_t n) {
+      fetch_gates(s, row, j);
+      const std::size_t at = 2 * H + j;
+      Vec<Real> start = load_part(s.params.ln_hh_b + at, n);
+      if (s.params.b_hh) start = start + load_part(s.params.b_hh + at, n);
+      const auto sum = [&](int gate) { return sums(gate * H + j, n); };
+      gru_update(s, row, sum, sums.hidden(at, start, n), sums.input(at, n), j, n);
+    });
   });
 }
 
@@ -132,12 +206,16 @@ template <class Real>
 void rnn_step(const Sweep<Real>& s) {
   if (s.a.spec.norm == Norm::kNone)
     return fused_step<Real, 1>(s, [&](const Row<Real>& row, const Real* sums, std::size_t j, std::size_t n) {
-      rnn_forward(s, row, sums, j, n);
+      rnn_forward(s, row, load_part(row.pre + j, n) + load(sums), j, n);
     });
   sums_step<Real, 1>(s);
-  normalise_sums(s, 0, s.a.H, 0);
-  for_own_units(
-      s, [&](const Row<Real>& row, std::size_t j, std::size_t n) { rnn_forward(s, row, row.sums + j, j, n); });
+  for_own_rows(s, [&](const Row<Real>& row) {
+    const NormedSums<Real> sums = normed_sums(s, row, 0, s.a.H, 0);
+    for_lanes<Real>(s.a.H, [&](std::size_t j, std::size_t n) {
+      fetch_gates(s, row, j);
+      rnn_forward(s, row, sums(j, n), j, n);
+    });
+  });
 }
 
 // h = W_hr (o tanh(c))

@@ -8,17 +8,20 @@
 namespace holdfast {
 namespace HOLDFAST_LEVEL {
 
-// r and z; sums as in lstm_cell.
+// r and z; sum(gate) as in lstm_cell.
 template <class Real>
 struct GruGates {
   Vec<Real> r, z;
 };
-template <class Real>
-HOLDFAST_INLINE GruGates<Real> gru_gates(const Sweep<Real>& s, const Row<Real>& row, const Real* sums,
-                                         std::size_t stride, std::size_t j, std::size_t n) {
-  const std::size_t H = s.a.H;
-  return {sigmoid(load_part(row.pre + j, n) + load_part(sums, n)),
-          sigmoid(load_part(row.pre + H + j, n) + load_part(sums + stride, n))};
+template <class Real, class Sum>
+HOLDFAST_INLINE GruGates<Real> gru_gates(const Row<Real>& row, const Sum& sum, std::size_t H, std::size_t j,
+                                         std::size_t n) {
+  const GruGates<Real> gates{sigmoid(sum(0)), sigmoid(sum(1))};
+  if (row.gates) {
+    store_part(row.gates + j, gates.r, n);
+    store_part(row.gates + H + j, gates.z, n);
+  }
+  return gates;
 }
 
 template <class Real>
@@ -29,44 +32,42 @@ HOLDFAST_INLINE void gru_output(const Sweep<Real>& s, const Row<Real>& row, Vec<
   finish_h(s, row, fma(z, h_prev - candidate, candidate), j, n);
 }
 
-// Reset after the product. b_hh of the n rows is not part of `pre`: r multiplies it too.
+// Reset after the product. inner: W_hn h and its bias, which r multiplies too; pre: the input's part of n.
+template <class Real, class Sum>
+HOLDFAST_INLINE void gru_update(const Sweep<Real>& s, const Row<Real>& row, const Sum& sum, Vec<Real> inner,
+                                Vec<Real> pre, std::size_t j, std::size_t n) {
+  const GruGates<Real> gates = gru_gates(row, sum, s.a.H, j, n);
+  if (row.gates) store_part(row.inner + j, inner, n);
+  gru_output(s, row, gates.z, tanh(fma(gates.r, inner, pre)), j, n);
+}
+
+// sums [3][lane]: the recurrent part. b_hh of the n rows is not part of `pre`.
 template <class Real>
-HOLDFAST_INLINE void gru_forward(const Sweep<Real>& s, const Row<Real>& row, const Real* sums, std::size_t stride,
-                                 std::size_t j, std::size_t n) {
+HOLDFAST_INLINE void gru_forward(const Sweep<Real>& s, const Row<Real>& row, const Real* sums, std::size_t j,
+                                 std::size_t n) {
   const std::size_t H = s.a.H;
-  const GruGates<Real> gates = gru_gates(s, row, sums, stride, j, n);
-  Vec<Real> inner = load_part(sums + 2 * stride, n);
-  if (s.params.b_hh && s.a.spec.norm == Norm::kNone) inner = inner + load_part(s.params.b_hh + 2 * H + j, n);
-  const Vec<Real> candidate = tanh(fma(gates.r, inner, load_part(row.pre + 2 * H + j, n)));
-  if (row.gates) {
-    store_part(row.gates + j, gates.r, n);
-    store_part(row.gates + H + j, gates.z, n);
-    store_part(row.inner + j, inner, n);
-  }
-  gru_output(s, row, gates.z, candidate, j, n);
+  const auto sum = [&](int gate) { return load_part(row.pre + gate * H + j, n) + load(sums + gate * kLanes<Real>); };
+  Vec<Real> inner = load(sums + 2 * kLanes<Real>);
+  if (s.params.b_hh) inner = inner + load_part(s.params.b_hh + 2 * H + j, n);
+  gru_update(s, row, sum, inner, load_part(row.pre + 2 * H + j, n), j, n);
 }
 
 // Reset before the product, first half: r h, which the product of n reads. z waits where its sum was.
-template <class Real>
-HOLDFAST_INLINE void gru_reset(const Sweep<Real>& s, const Row<Real>& row, std::size_t j, std::size_t n) {
-  const std::size_t H = s.a.H;
-  const GruGates<Real> gates = gru_gates(s, row, row.sums + j, H, j, n);
+template <class Real, class Sum>
+HOLDFAST_INLINE void gru_reset(const Sweep<Real>& s, const Row<Real>& row, const Sum& sum, std::size_t j,
+                               std::size_t n) {
+  const GruGates<Real> gates = gru_gates(row, sum, s.a.H, j, n);
   Vec<Real> inner = gates.r * load_part(row.h_prev + j, n);
   if (row.dropped) inner = inner * load_part(row.dropped + j, n);
   store_part(row.inner + j, inner, n);
-  store_part(row.sums + H + j, gates.z, n);
-  if (row.gates) {
-    store_part(row.gates + j, gates.r, n);
-    store_part(row.gates + H + j, gates.z, n);
-  }
+  store_part(row.sums + s.a.H + j, gates.z, n);
 }
 
-// Second half: sum_n is the finished W_hn (r h) at row.sums' third part.
+// Second half. pre: the whole sum of n, with W_hn (r h).
 template <class Real>
-HOLDFAST_INLINE void gru_candidate(const Sweep<Real>& s, const Row<Real>& row, std::size_t j, std::size_t n) {
-  const std::size_t H = s.a.H;
-  const Vec<Real> pre = load_part(row.pre + 2 * H + j, n) + load_part(row.sums + 2 * H + j, n);
-  gru_output(s, row, load_part(row.sums + H + j, n), tanh(pre), j, n);
+HOLDFAST_INLINE void gru_candidate(const Sweep<Real>& s, const Row<Real>& row, Vec<Real> pre, std::size_t j,
+                                   std::size_t n) {
+  gru_output(s, row, load_part(row.sums + s.a.H + j, n), tanh(pre), j, n);
 }
 
 // The gradients of z and n, the same for both orders; what h_prev gets beside the products goes to `carry`.

@@ -151,20 +151,7 @@ void backward(const Call<Real>& a, const Gradients<Real>& d, void* memory, unsig
   }
   wait(all, threads);
   for (std::size_t k = 0; k < a.D; ++k) sum_gradients(a, d, scratch.side[k], positions, k, thread, threads);
-  if (a.spec.norm != Norm::kNone) {
-    wait(all, threads);
-    const std::size_t GH = a.spec.gates() * a.H;
-    const Range part = share(positions.count, thread, threads);
-    for (std::size_t k = 0; k < a.D; ++k) {
-      const Saved<Real> saved = open_saved(a, a.rest + k * rest_size(a));
-      for (std::size_t m = part.begin; m < part.end; ++m) {
-        const std::size_t at = positions[m];
-        Real* row = scratch.side[k].d_pre + at * GH;
-        normalise_backward(row, GH, a.params[k].ln_ih_w, saved.hat_ih + at * GH, saved.factor_ih[at], row);
-      }
-    }
-    wait(all, threads);
-  }
+  if (a.spec.norm != Norm::kNone) wait(all, threads);
   for (std::size_t k = 0; k < a.D; ++k) {
     Real* packed = scratch.columns + thread * scratch.columns_size;
     weight_gradients(a, d, scratch.side[k], positions, k, packed, thread, threads);

@@ -22,15 +22,14 @@ HOLDFAST_INLINE void finish_h(const Sweep<Real>& s, const Row<Real>& row, Vec<Re
   store_part(row.y + j, h, n);
 }
 
-// i, f, g and f c_prev + i g. sums: the recurrent part of gate g's sum at sums + g * stride.
-template <class Real, int G>
-HOLDFAST_INLINE Vec<Real> lstm_cell(const Sweep<Real>& s, const Row<Real>& row, const Real* sums, std::size_t stride,
-                                    std::size_t j, std::size_t n) {
+// i, f, g and f c_prev + i g. sum(gate): the whole sum of one gate, before peepholes.
+template <class Real, int G, class Sum>
+HOLDFAST_INLINE Vec<Real> lstm_cell(const Sweep<Real>& s, const Row<Real>& row, const Sum& sum, std::size_t j,
+                                    std::size_t n) {
   using Gate = LstmGates<G>;
   const std::size_t H = s.a.H;
   const Real* peep = s.params.peep;
   const Vec<Real> c_prev = load_part(row.c_prev + j, n);
-  const auto sum = [&](int gate) { return load_part(row.pre + gate * H + j, n) + load_part(sums + gate * stride, n); };
   Vec<Real> pre_i = sum(Gate::kI);
   if (peep) pre_i = fma(load_part(peep + j, n), c_prev, pre_i);
   const Vec<Real> i = sigmoid(pre_i);
@@ -66,12 +65,15 @@ HOLDFAST_INLINE void lstm_output(const Sweep<Real>& s, const Row<Real>& row, Vec
   finish_h(s, row, h, j, n);
 }
 
+// sums [G][lane]: the recurrent part.
 template <class Real, int G>
-HOLDFAST_INLINE void lstm_forward(const Sweep<Real>& s, const Row<Real>& row, const Real* sums, std::size_t stride,
-                                  std::size_t j, std::size_t n) {
-  const Real *pre_o = row.pre + (G - 1) * s.a.H + j, *sum_o = sums + (G - 1) * stride;
-  const Vec<Real> whole = load_part(pre_o, n) + load_part(sum_o, n);  // read before a gate takes its place
-  const Vec<Real> c = lstm_cell<Real, G>(s, row, sums, stride, j, n);
+HOLDFAST_INLINE void lstm_forward(const Sweep<Real>& s, const Row<Real>& row, const Real* sums, std::size_t j,
+                                  std::size_t n) {
+  const auto sum = [&](int gate) {
+    return load_part(row.pre + gate * s.a.H + j, n) + load(sums + gate * kLanes<Real>);
+  };
+  const Vec<Real> whole = sum(G - 1);  // read before a gate takes its place
+  const Vec<Real> c = lstm_cell<Real, G>(s, row, sum, j, n);
   lstm_output<Real, G>(s, row, whole, c, c, j, n);
 }
 

@@ -2,18 +2,26 @@
 // Source: Ba, Kiros & Hinton 2016, eq. 4.
 #pragma once
 
-#include "kernels.h"
-#include "tile.h"
+#include "rows.h"
 
 namespace holdfast {
 namespace HOLDFAST_LEVEL {
 
-template <class Real>
-HOLDFAST_INLINE Real sum_lanes(Vec<Real> v) {
-  Real lanes[kLanes<Real>], sum = 0;
-  store(lanes, v);
-  for (std::size_t k = 0; k < kLanes<Real>; ++k) sum += lanes[k];
-  return sum;
+template <class Real, std::size_t bytes>
+struct Lanes {
+  typedef Real type __attribute__((vector_size(bytes)));
+};
+
+// One half of a vector on the other, down to one number.
+template <class Real, std::size_t bytes = kVectorBytes>
+HOLDFAST_INLINE Real sum_lanes(typename Lanes<Real, bytes>::type v) {
+  if constexpr (bytes == sizeof(Real)) {
+    return v[0];
+  } else {
+    typename Lanes<Real, bytes / 2>::type halves[2];
+    __builtin_memcpy(halves, &v, bytes);
+    return sum_lanes<Real, bytes / 2>(halves[0] + halves[1]);
+  }
 }
 
 HOLDFAST_INLINE float square_root(float x) { return __builtin_sqrtf(x); }
@@ -27,41 +35,68 @@ HOLDFAST_INLINE void for_lanes(std::size_t n, const Body& body) {
   if (j < n) body(j, n - j);
 }
 
-// x [n] becomes x_hat * scale + shift (+ bias); x_hat and the factor 1/sqrt(var + eps) are kept where asked for.
-template <class Real>
-void normalise(Real* x, std::size_t n, const Real* scale, const Real* shift, const Real* bias, Real* x_hat,
-               Real* factor) {
-  Vec<Real> total = {}, squares = {};
-  for_lanes<Real>(n, [&](std::size_t j, std::size_t count) { total = total + load_part(x + j, count); });
-  const Real mean = sum_lanes<Real>(total) / static_cast<Real>(n);
-  for_lanes<Real>(n, [&](std::size_t j, std::size_t count) {
-    Real apart[kLanes<Real>] = {};
-    store_part(apart, load_part(x + j, count) - splat(mean), count);
-    const Vec<Real> d = load(apart);
-    squares = fma(d, d, squares);
-  });
-  const Real inverse = Real(1) / square_root(sum_lanes<Real>(squares) / static_cast<Real>(n) + Real(kNormEps));
-  for_lanes<Real>(n, [&](std::size_t j, std::size_t count) {
-    const Vec<Real> hat = (load_part(x + j, count) - splat(mean)) * splat(inverse);
-    Vec<Real> out = fma(hat, load_part(scale + j, count), load_part(shift + j, count));
-    if (bias) out = out + load_part(bias + j, count);
-    if (x_hat) store_part(x_hat + j, hat, count);
-    store_part(x + j, out, count);
-  });
-  if (factor) *factor = inverse;
+constexpr std::size_t kChains = 4;  // sums side by side: one chain of additions would wait for each of them
+
+// Calls add(chain, j, count) for blocks of up to kLanes of n numbers, the chains in turn.
+template <class Real, class Add>
+HOLDFAST_INLINE void for_chains(std::size_t n, const Add& add) {
+  std::size_t j = 0;
+  for (; j + kChains * kLanes<Real> <= n; j += kChains * kLanes<Real>) {
+    HOLDFAST_UNROLL
+    for (std::size_t v = 0; v < kChains; ++v) add(v, j + v * kLanes<Real>, kLanes<Real>);
+  }
+  for (; j < n; j += kLanes<Real>) add(0, j, least(n - j, kLanes<Real>));
 }
 
-// d_x [n] from the gradient d of the scaled and shifted output; d_x may be d.
+template <class Real>
+HOLDFAST_INLINE Real sum_chains(const Vec<Real>* sums) {
+  return sum_lanes<Real>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+// What a row is normalised by: x_hat = (x - mean) * factor.
+template <class Real>
+struct Moments {
+  Real mean, factor;
+
+  HOLDFAST_INLINE Vec<Real> hat(Vec<Real> x) const { return (x - splat(mean)) * splat(factor); }
+};
+
+// In two passes over x [n]: the squares are of what is left without the mean, or a row far from zero would lose them.
+template <class Real>
+Moments<Real> moments(const Real* x, std::size_t n) {
+  const Real count_all = static_cast<Real>(n);
+  Vec<Real> sums[kChains] = {}, squares[kChains] = {};
+  for_chains<Real>(n, [&](std::size_t v, std::size_t j, std::size_t count) {
+    sums[v] = sums[v] + load_part(x + j, count);
+  });
+  const Real mean = sum_chains<Real>(sums) / count_all;
+  for_chains<Real>(n, [&](std::size_t v, std::size_t j, std::size_t count) {
+    Vec<Real> apart = load_part(x + j, count) - splat(mean);
+    if (count < kLanes<Real>) {
+      Real lanes[kLanes<Real>] = {};
+      store_part(lanes, apart, count);
+      apart = load(lanes);
+    }
+    squares[v] = fma(apart, apart, squares[v]);
+  });
+  return {mean, Real(1) / square_root(sum_chains<Real>(squares) / count_all + Real(kNormEps))};
+}
+
+// d_x [n] from the gradient d of the scaled and shifted output; d_x may be d. The next row, which follows in memory, is
+// asked for at once.
 template <class Real>
 void normalise_backward(const Real* d, std::size_t n, const Real* scale, const Real* x_hat, Real factor, Real* d_x) {
-  Vec<Real> total = {}, along = {};
-  for_lanes<Real>(n, [&](std::size_t j, std::size_t count) {
+  Vec<Real> totals[kChains] = {}, alongs[kChains] = {};
+  for_chains<Real>(n, [&](std::size_t v, std::size_t j, std::size_t count) {
+    fetch(x_hat + n + j);
+    fetch(d + n + j);
     const Vec<Real> scaled = load_part(d + j, count) * load_part(scale + j, count);
-    total = total + scaled;
-    along = fma(scaled, load_part(x_hat + j, count), along);
+    totals[v] = totals[v] + scaled;
+    alongs[v] = fma(scaled, load_part(x_hat + j, count), alongs[v]);
   });
   const Real count_all = static_cast<Real>(n);
-  const Vec<Real> mean = splat(sum_lanes<Real>(total) / count_all), slope = splat(sum_lanes<Real>(along) / count_all);
+  const Vec<Real> mean = splat(sum_chains<Real>(totals) / count_all);
+  const Vec<Real> slope = splat(sum_chains<Real>(alongs) / count_all);
   for_lanes<Real>(n, [&](std::size_t j, std::size_t count) {
     const Vec<Real> scaled = load_part(d + j, count) * load_part(scale + j, count);
     const Vec<Real> rest = scaled - mean - load_part(x_hat + j, count) * slope;

@@ -24,31 +24,66 @@ HOLDFAST_INLINE Part part_of(std::size_t rows, std::size_t groups, unsigned thre
   return {{0, rows}, share(groups, thread, threads)};
 }
 
-// pre = W_ih x + bias for the positions of this thread; with layer norm of W_ih x first.
+// Rows projected at once where they are normalised: what is written is read again before it leaves the second cache.
+constexpr std::size_t kNormedRows = 16 * kRows;
+
+// The shifts and biases of a gate sum under layer norm, but for those of n that stay inside the product with r.
+template <class Real>
+void add_shifts(const Call<Real>& a, std::size_t direction, Real* sum) {
+  const Parameters<const Real*>& p = a.params[direction];
+  const std::size_t GH = a.spec.gates() * a.H;
+  const bool apart = a.spec.family == Family::kGru && !a.spec.reset_before;
+  for (std::size_t k = 0; k < GH; ++k) {
+    sum[k] = p.ln_ih_b[k] + (p.b_ih ? p.b_ih[k] : 0);
+    if (!apart || k < 2 * a.H) sum[k] += p.ln_hh_b[k] + (p.b_hh ? p.b_hh[k] : 0);
+  }
+}
+
+// pre = W_ih x + bias, for positions [rows.begin, rows.end) and some groups of columns.
+template <class Real>
+void project_rows(const Call<Real>& a, const Side<Real>& side, const Positions& positions, const Real* bias,
+                  const Range& rows, const Range& groups) {
+  const std::size_t GH = a.spec.gates() * a.H, first = rows.begin;
+  multiply_flat<Real>([&](std::size_t i) { return a.x + positions[first + i] * a.I; }, rows.end - first, a.I, side.w_ih,
+                      groups_of<Real>(GH), groups, [&](std::size_t i, std::size_t panel, const Real* sums) {
+                        const std::size_t j = panel * kLanes<Real>, n = panel_width<Real>(panel, GH);
+                        Vec<Real> out = load(sums);
+                        if (bias) out = out + load_part(bias + j, n);
+                        store_part(side.pre + positions[first + i] * GH + j, out, n);
+                      });
+}
+
+// The same under layer norm, for whole rows: the normalised W_ih x, not yet scaled.
+template <class Real>
+void project_normed(const Call<Real>& a, const Side<Real>& side, const Positions& positions, std::size_t direction,
+                    const Range& rows, const Range& groups) {
+  const std::size_t GH = a.spec.gates() * a.H;
+  const Saved<Real> saved = a.rest ? open_saved(a, a.rest + direction * rest_size(a)) : Saved<Real>{};
+  for (std::size_t begin = rows.begin; begin < rows.end; begin += kNormedRows) {
+    const std::size_t end = least(begin + kNormedRows, rows.end);
+    project_rows<Real>(a, side, positions, nullptr, {begin, end}, groups);
+    for (std::size_t m = begin; m < end; ++m) {
+      Real* row = side.pre + positions[m] * GH;
+      const Moments<Real> by = moments<Real>(row, GH);
+      if (saved.factor_ih) saved.factor_ih[positions[m]] = by.factor;
+      for_lanes<Real>(GH, [&](std::size_t j, std::size_t n) { store_part(row + j, by.hat(load_part(row + j, n)), n); });
+    }
+  }
+}
+
+// The input's part of the gate sums, for the positions of this thread.
 template <class Real>
 void project_input(const Call<Real>& a, const Side<Real>& side, const Positions& positions, std::size_t direction,
                    unsigned thread, unsigned threads) {
-  const std::size_t GH = a.spec.gates() * a.H;
   const bool normed = a.spec.norm != Norm::kNone;
-  const Groups columns = groups_of<Real>(GH);
+  const Groups columns = groups_of<Real>(a.spec.gates() * a.H);
   const Part part = part_of(positions.count, columns.count, thread, threads, normed);
-  const std::size_t first = part.rows.begin, count = part.rows.end - first;
-  const bool biased = a.params[direction].b_ih && !normed;
-  multiply_flat<Real>([&](std::size_t i) { return a.x + positions[first + i] * a.I; }, count, a.I, side.w_ih,
-                      columns, part.groups, [&](std::size_t i, std::size_t panel, const Real* sums) {
-                        const std::size_t j = panel * kLanes<Real>, n = panel_width<Real>(panel, GH);
-                        Vec<Real> out = load(sums);
-                        if (biased) out = out + load_part(side.bias + j, n);
-                        store_part(side.pre + positions[first + i] * GH + j, out, n);
-                      });
-  if (!normed) return;
-  const Parameters<const Real*>& p = a.params[direction];
-  const Saved<Real> saved = a.rest ? open_saved(a, a.rest + direction * rest_size(a)) : Saved<Real>{};
-  for (std::size_t m = first; m < part.rows.end; ++m) {
-    const std::size_t position = positions[m];
-    normalise(side.pre + position * GH, GH, p.ln_ih_w, p.ln_ih_b, p.b_ih, at(saved.hat_ih, position * GH),
-              at(saved.factor_ih, position));
+  if (!normed) {
+    const Real* bias = a.params[direction].b_ih ? side.bias : nullptr;
+    return project_rows(a, side, positions, bias, part.rows, part.groups);
   }
+  if (thread == 0) add_shifts(a, direction, side.bias);  // the sweep adds them
+  project_normed(a, side, positions, direction, part.rows, part.groups);
 }
 
 // R columns of a times V vectors of packed b, over `depth` steps: out [R][V][lane].
@@ -195,11 +230,9 @@ Range sum_columns(std::size_t columns, unsigned thread, unsigned threads) {
   return {least(groups.begin * width, columns), least(groups.end * width, columns)};
 }
 
-// out [columns] = sum of a(k), times b(k) where b gives a row, for k in [0, count) and this thread's columns; each is
-// added in blocks, as in tile.h.
-template <class Real, class RowA, class RowB>
-void sum_rows(std::size_t count, const RowA& a, const RowB& b, std::size_t columns, Real* out, unsigned thread,
-              unsigned threads) {
+// out [columns] = sum of a(k) for k in [0, count) and this thread's columns, added in blocks, as in tile.h.
+template <class Real, class RowA>
+void sum_rows(std::size_t count, const RowA& a, std::size_t columns, Real* out, unsigned thread, unsigned threads) {
   if (!out) return;
   const Range own = sum_columns<Real>(columns, thread, threads);
   for (std::size_t j = own.begin; j < own.end; j += kWide * kLanes<Real>) {
@@ -208,12 +241,9 @@ void sum_rows(std::size_t count, const RowA& a, const RowB& b, std::size_t colum
     for (std::size_t begin = 0; begin < count; begin += kBlock) {
       Vec<Real> sums[kWide] = {};
       for (std::size_t k = begin; k < least(begin + kBlock, count); ++k) {
-        const Real *row = a(k) + j, *factor = b(k) ? b(k) + j : nullptr;
-        for (std::size_t v = 0; v * kLanes<Real> < width; ++v) {
-          const std::size_t n = least(width - v * kLanes<Real>, kLanes<Real>);
-          const Vec<Real> value = load_part(row + v * kLanes<Real>, n);
-          sums[v] = factor ? fma(value, load_part(factor + v * kLanes<Real>, n), sums[v]) : sums[v] + value;
-        }
+        const Real* row = a(k) + j;
+        for (std::size_t v = 0; v * kLanes<Real> < width; ++v)
+          sums[v] = sums[v] + load_part(row + v * kLanes<Real>, least(width - v * kLanes<Real>, kLanes<Real>));
       }
       for (std::size_t v = 0; v < kWide; ++v) total[v] = total[v] + sums[v];
     }
@@ -222,14 +252,56 @@ void sum_rows(std::size_t count, const RowA& a, const RowB& b, std::size_t colum
   }
 }
 
-// Copies this thread's columns of sum_rows.
+// Sums of layer norm's scales and shifts over some steps, or pointers to their gradients; c's where there is a cell.
 template <class Real>
-void copy_columns(const Real* from, Real* to, std::size_t columns, unsigned thread, unsigned threads) {
-  const Range own = sum_columns<Real>(columns, thread, threads);
-  if (own.begin < own.end) __builtin_memcpy(to + own.begin, from + own.begin, (own.end - own.begin) * sizeof(Real));
+struct NormSums {
+  Real *ih_w, *ih_b, *hh_w, *hh_b, *c_w, *c_b;
+};
+template <class Real>
+NormSums<Real> open_norm_sums(const Call<Real>& a, const Side<Real>& side, std::size_t chunk) {
+  const std::size_t GH = a.spec.gates() * a.H;
+  Real* at = side.norm_sums + chunk * norm_sums_size(a);
+  NormSums<Real> sums{at, at + GH, at + 2 * GH, at + 3 * GH, nullptr, nullptr};
+  if (a.spec.family == Family::kLstm) sums.c_w = at + 4 * GH, sums.c_b = sums.c_w + a.H;
+  return sums;
 }
 
-// Where the biases' gradients are summed: in the pass that makes the gradient of their weights, where there is one.
+// scale [n] += d times hat and shift [n] += d, or begins them. Asks for the next row, as normalise_backward does.
+template <class Real>
+void add_normed(const Real* d, const Real* hat, std::size_t n, Real* scale, Real* shift, bool fresh) {
+  for_lanes<Real>(n, [&](std::size_t j, std::size_t count) {
+    fetch(hat + n + j);
+    fetch(d + n + j);
+    const Vec<Real> value = load_part(d + j, count), by = load_part(hat + j, count), none = {};
+    store_part(scale + j, fma(value, by, fresh ? none : load_part(scale + j, count)), count);
+    if (shift) store_part(shift + j, fresh ? value : load_part(shift + j, count) + value, count);
+  });
+}
+
+// Chunks of steps, each summed by one thread: a step's rows are read once, and whole.
+template <class Real>
+void sum_norm_chunks(const Call<Real>& a, const Side<Real>& side, const Positions& positions, std::size_t direction,
+                     unsigned thread, unsigned threads) {
+  const std::size_t H = a.H, GH = a.spec.gates() * H;
+  const Saved<Real> saved = open_saved(a, a.rest + direction * rest_size(a));
+  const Range chunks = share(num_chunks(positions.count), thread, threads);
+  for (std::size_t chunk = chunks.begin; chunk < chunks.end; ++chunk) {
+    const NormSums<Real> sums = open_norm_sums(a, side, chunk);
+    for (std::size_t m = chunk * kChunk; m < least((chunk + 1) * kChunk, positions.count); ++m) {
+      const std::size_t at = positions[m];
+      const bool fresh = m == chunk * kChunk;
+      Real* shift_hh = side.d_sum == side.d_pre ? nullptr : sums.hh_b;
+      add_normed(side.d_pre + at * GH, saved.hat_ih + at * GH, GH, sums.ih_w, sums.ih_b, fresh);
+      add_normed(side.d_sum + at * GH, saved.hat_hh + at * GH, GH, sums.hh_w, shift_hh, fresh);
+      if (sums.c_w) add_normed(side.d_norm_c + at * H, saved.hat_c + at * H, H, sums.c_w, sums.c_b, fresh);
+      normalise_backward(side.d_pre + at * GH, GH, a.params[direction].ln_ih_w, saved.hat_ih + at * GH,
+                         saved.factor_ih[at], side.d_pre + at * GH);
+    }
+  }
+}
+
+// Where the biases' gradients are summed without layer norm: in the pass that makes the gradient of their weights, if
+// there is one.
 struct BiasPlan {
   bool ih_with_weights, hh_with_weights;
   bool hh_is_ih;  // a copy will do
@@ -237,45 +309,51 @@ struct BiasPlan {
 template <class Real>
 BiasPlan plan_biases(const Call<Real>& a, const Gradients<Real>& d, const Side<Real>& side, std::size_t direction) {
   const Parameters<Real*>& out = d.params[direction];
-  const bool plain = a.spec.norm == Norm::kNone;  // else d_pre is about to change, and d_hidden is another array
-  const bool ih = plain && out.b_ih && out.w_ih, same = side.d_sum == side.d_pre && ih && out.b_hh;
-  return {ih, plain && !same && out.b_hh && out.w_hh && !a.spec.reset_before, same};
+  if (a.spec.norm != Norm::kNone) return {};
+  const bool ih = out.b_ih && out.w_ih, same = side.d_sum == side.d_pre && ih && out.b_hh;
+  return {ih, !same && out.b_hh && out.w_hh && !a.spec.reset_before, same};
 }
 
-// Gradients that are sums over steps or rows: biases, scales and shifts, peepholes, the learned initial state.
+// Gradients that are sums over steps or rows: biases, peepholes, the learned initial state. Scales and shifts as far as
+// their chunks.
 template <class Real>
 void sum_gradients(const Call<Real>& a, const Gradients<Real>& d, const Side<Real>& side, const Positions& positions,
                    std::size_t direction, unsigned thread, unsigned threads) {
   const std::size_t H = a.H, GH = a.spec.gates() * H;
   const Parameters<Real*>& out = d.params[direction];
-  const Saved<Real> saved = a.rest ? open_saved(a, a.rest + direction * rest_size(a)) : Saved<Real>{};
-  const auto rows_of = [&](const Real* array, std::size_t width) {
-    return [&positions, array, width](std::size_t k) { return array ? array + positions[k] * width : nullptr; };
+  const auto sum = [&](const Real* array, Real* to) {
+    sum_rows(positions.count, [&](std::size_t k) { return array + positions[k] * GH; }, GH, to, thread, threads);
   };
-  const auto sum = [&](const Real* array, const Real* factor, std::size_t width, Real* to) {
-    sum_rows(positions.count, rows_of(array, width), rows_of(factor, width), width, to, thread, threads);
-  };
-  // Each thread copies the columns that it summed itself: biases and shifts share their gradients.
-  const auto shared = [&](const Real* array, Real* first, Real* second) {
-    Real* one = first ? first : second;
-    sum(array, nullptr, GH, one);
-    if (first && second) copy_columns(one, second, GH, thread, threads);
-  };
-  const BiasPlan plan = plan_biases(a, d, side, direction);
-  if (!plan.ih_with_weights) shared(side.d_pre, out.b_ih, out.ln_ih_b);
-  if (!plan.hh_with_weights && !plan.hh_is_ih) shared(side.d_sum, out.b_hh, out.ln_hh_b);
-  sum(side.d_pre, saved.hat_ih, GH, out.ln_ih_w);
-  sum(side.d_sum, saved.hat_hh, GH, out.ln_hh_w);
-  sum(side.d_norm_c, saved.hat_c, H, out.ln_c_w);
-  sum(side.d_norm_c, nullptr, H, out.ln_c_b);
-  const auto none = [](std::size_t) -> const Real* { return nullptr; };
   const auto over_batch = [&](const Real* array, std::size_t stride, std::size_t width, Real* to) {
     if (!array) return to ? clear(to, thread == 0 ? width : 0) : void();
-    sum_rows(a.B, [=](std::size_t k) { return array + k * stride; }, none, width, to, thread, threads);
+    sum_rows(a.B, [=](std::size_t k) { return array + k * stride; }, width, to, thread, threads);
   };
+  const BiasPlan plan = plan_biases(a, d, side, direction);
+  if (a.spec.norm != Norm::kNone) {
+    sum_norm_chunks(a, side, positions, direction, thread, threads);
+  } else {
+    if (!plan.ih_with_weights) sum(side.d_pre, out.b_ih);
+    if (!plan.hh_with_weights && !plan.hh_is_ih) sum(side.d_sum, out.b_hh);
+  }
   over_batch(side.start_h, a.P, a.P, out.start_h);
   over_batch(side.start_c, H, H, out.start_c);
   over_batch(side.peep, 3 * H, (a.spec.gates() - 1) * H, out.peep);
+}
+
+// The sums of all chunks. Biases and shifts share their gradients.
+template <class Real>
+void sum_norm_gradients(const Call<Real>& a, const Gradients<Real>& d, const Side<Real>& side,
+                        const Positions& positions, std::size_t direction, unsigned thread, unsigned threads) {
+  const std::size_t GH = a.spec.gates() * a.H, count = num_chunks(positions.count), stride = norm_sums_size(a);
+  const Parameters<Real*>& out = d.params[direction];
+  const NormSums<Real> first = open_norm_sums(a, side, 0);
+  const auto sum = [&](const Real* array, std::size_t width, Real* to) {
+    sum_rows(count, [=](std::size_t k) { return array + k * stride; }, width, to, thread, threads);
+  };
+  const Real* shift_hh = side.d_sum == side.d_pre ? first.ih_b : first.hh_b;
+  sum(first.ih_w, GH, out.ln_ih_w), sum(first.ih_b, GH, out.ln_ih_b), sum(first.ih_b, GH, out.b_ih);
+  sum(first.hh_w, GH, out.ln_hh_w), sum(shift_hh, GH, out.ln_hh_b), sum(shift_hh, GH, out.b_hh);
+  if (first.c_w) sum(first.c_w, a.H, out.ln_c_w), sum(first.c_b, a.H, out.ln_c_b);
 }
 
 // Gradients of the weights: what each step's sums got, times what the weights multiplied there.
@@ -287,6 +365,7 @@ void weight_gradients(const Call<Real>& a, const Gradients<Real>& d, const Side<
   const Parameters<Real*>& out = d.params[direction];
   const Range m = share(GH, thread, threads);
   const BiasPlan plan = plan_biases(a, d, side, direction);
+  if (a.spec.norm != Norm::kNone) sum_norm_gradients(a, d, side, positions, direction, thread, threads);
   if (out.w_ih)
     multiply_columns<Real>(positions, [&](std::size_t at) { return side.d_pre + at * GH; },
                            [&](std::size_t at) { return a.x + at * a.I; }, m, a.I, out.w_ih, packed,

@@ -7,10 +7,11 @@
 namespace holdfast {
 namespace HOLDFAST_LEVEL {
 
+// pre: the whole sum.
 template <class Real>
-HOLDFAST_INLINE void rnn_forward(const Sweep<Real>& s, const Row<Real>& row, const Real* sums, std::size_t j,
+HOLDFAST_INLINE void rnn_forward(const Sweep<Real>& s, const Row<Real>& row, Vec<Real> pre, std::size_t j,
                                  std::size_t n) {
-  const Vec<Real> pre = load_part(row.pre + j, n) + load_part(sums, n), none = {};
+  const Vec<Real> none = {};
   const Vec<Real> h = s.a.spec.relu ? select(pre < none, none, pre) : tanh(pre);  // a NaN stays
   if (row.gates) store_part(row.gates + j, h, n);
   finish_h(s, row, h, j, n);

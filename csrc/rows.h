@@ -24,19 +24,19 @@ struct Row {
   Real* y;
   Real* c;
   Real* gates;         // or null: not saved
-  std::ptrdiff_t ahead;  // positions from this step to the one that comes after it in the sweep
   const Real *dropped, *keep_h, *keep_c;
   Real *hat_hh, *factor_hh, *hat_c, *factor_c;
+  std::ptrdiff_t ahead;  // positions from this step to the one that comes after it in the sweep
   // Backward only:
   const Real* d_y;
   const Real* saved_output;  // o tanh(c) of the forward sweep
   Real *d_pre, *d_sum, *d_hidden, *d_norm_c, *d_new, *carry, *d_h0, *d_c, *start_h, *start_c, *peep;
-  const Real* d_next;    // [G*H] gradient of W h one step later in reading order
+  const Real* d_next;  // [G*H] gradient of W h one step later in reading order
   Real *flow_h, *flow_c;
-  const Real* d_h_n;     // at the row's last step, else null
-  bool has_next;         // a later step sends gradients here
-  bool cut;              // that step began with a reset
-  bool done;             // past the first step: what arrives belongs to the initial state
+  const Real* d_h_n;   // at the row's last step, else null
+  bool has_next;       // a later step sends gradients here
+  bool cut;            // that step began with a reset
+  bool done;           // past the first step: what arrives belongs to the initial state
 };
 
 // One thread's view of the rows it advances in one direction.

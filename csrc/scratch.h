@@ -60,8 +60,8 @@ Saved<Real> open_saved(const Call<Real>& a, Real* rest) {
 template <class Real>
 struct Side {
   Real *w_ih, *w_hh, *w_n, *w_hr;  // packed; w_n apart where the reset comes before
-  Real* bias;                      // [G*H] of the input's product
-  Real* pre;                       // [N, G*H] the input's part of the gate sums
+  Real* bias;                      // [G*H] of the input's product; with layer norm all shifts and biases of a gate sum
+  Real* pre;                       // [N, G*H] the input's part of the gate sums; with layer norm not yet scaled
   Real* sums;                      // [B, G*H] recurrent sums that are not finished in registers
   Real* cell;                      // [B, H] c to be normalised; gradients of it
   Real* read;                      // [B, P] what W_hh multiplies: with dropout, and r h where the reset comes before
@@ -76,6 +76,7 @@ struct Side {
   Real* start_h;                   // [B, P] what resets send to the initial state
   Real* start_c;                   // [B, H]
   Real* peep;                      // [B, 3, H]
+  Real* norm_sums;                 // [chunks, norm_sums_size] of the gradients of layer norm's scales and shifts
   const Real** read_rows;          // [N] what W_hh multiplied at each position
 };
 
@@ -125,6 +126,16 @@ void open_weights(const Call<Real>& a, Real* packed, Side<Real>* side) {
   side->w_hr = side->w_n + (a.spec.reset_before ? flat_size<Real>(a.H, a.P) : 0);
 }
 
+// Steps whose gradients of scales and shifts are summed apart from those of others.
+constexpr std::size_t kChunk = 32;
+HOLDFAST_INLINE std::size_t num_chunks(std::size_t positions) { return (positions + kChunk - 1) / kChunk; }
+
+// Numbers of a chunk: scales and shifts of W x, of W h, and of an LSTM's c.
+template <class Real>
+std::size_t norm_sums_size(const Call<Real>& a) {
+  return 4 * a.spec.gates() * a.H + (a.spec.family == Family::kLstm ? 2 * a.H : 0);
+}
+
 template <class Real>
 void open_backward(const Call<Real>& a, const Gradients<Real>& d, Arena& arena, Side<Real>* side) {
   const Spec& spec = a.spec;
@@ -149,6 +160,7 @@ void open_backward(const Call<Real>& a, const Gradients<Real>& d, Arena& arena, 
     side->start_c = arena.take<Real>(a.B * a.H);
   }
   if (spec.peephole) side->peep = arena.take<Real>(a.B * 3 * a.H);
+  if (spec.norm != Norm::kNone) side->norm_sums = arena.take<Real>(num_chunks(a.N) * norm_sums_size(a));
   side->read_rows = arena.take<const Real*>(a.N);
 }
 
@@ -163,9 +175,14 @@ void open_forward(const Call<Real>& a, std::size_t direction, Arena& arena, Side
     if (packed) open_weights(a, packed, side);
   }
   side->bias = arena.take<Real>(GH);
-  // The sums of W x lie where the gates will: each is read before the gate that it becomes is written.
-  const bool apart = !a.gates || spec.gates() != spec.saved_gates() || spec.norm != Norm::kNone || spec.reset_before;
-  side->pre = apart ? arena.take<Real>(a.N * GH) : a.gates + direction * a.N * GH;
+  // The sums of W x lie where the gates will: each is read before the gate that it becomes is written. With layer norm
+  // they lie where they are kept, normalised.
+  const bool apart = !a.gates || spec.gates() != spec.saved_gates() || spec.reset_before;
+  if (spec.norm != Norm::kNone && a.rest) {
+    side->pre = open_saved(a, a.rest + direction * rest_size(a)).hat_ih;
+  } else {
+    side->pre = apart || spec.norm != Norm::kNone ? arena.take<Real>(a.N * GH) : a.gates + direction * a.N * GH;
+  }
   if (!is_fused<Real>(spec)) side->sums = arena.take<Real>(a.B * GH);
   if (spec.norm != Norm::kNone && spec.family == Family::kLstm) side->cell = arena.take<Real>(a.B * a.H);
   if (!a.gates && ((a.seed && spec.dropout > 0) || spec.reset_before)) side->read = arena.take<Real>(2 * a.B * a.P);
