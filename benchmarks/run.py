@@ -1,7 +1,7 @@
 """Time Holdfast's layers against every peer at hand, in turns, and record every case: those lost too.
 
 python -m benchmarks.run [--suite table|grid|both] [--only TEXT] [--seconds 3] [--rounds 15] [--threads 2]
-                         [--out benchmarks/results/cpu.json] [--resume [--again]] [--check]
+                         [--patience 60] [--out benchmarks/results/cpu.json] [--resume [--again]] [--check]
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from benchmarks.check import Oracle
 from benchmarks.limit import measure_limit
 from benchmarks.peers import ours, peer_module
 from benchmarks.problem import AbsentError, Contestant, Problem, make_problem
+from benchmarks.quiet import Watch
 from benchmarks.registry import SUITES, YARDSTICKS, Case
 from benchmarks.report import make_row, write_report
 from benchmarks.timing import Timing, measure
@@ -47,6 +48,19 @@ def run_case(case: Case, settings: argparse.Namespace, limit: float) -> dict:
             entries[one.name] |= figures(one, timing, limit)
     gc.collect()
     return make_row(case, entries, case.flops(problem.steps) / 1e9)
+
+
+def run_quietly(case: Case, settings: argparse.Namespace, limit: float, watch: Watch) -> dict:
+    """Run a case while the machine is quiet; a case during which it was not is measured again, twice at most."""
+    if settings.check:
+        return run_case(case, settings, limit)
+    for again in reversed(range(3)):
+        before = watch.wait(settings.patience)
+        row = run_case(case, settings, limit)
+        row["quiet"] = before and watch.is_quiet()
+        if row["quiet"] or not again or not settings.patience:
+            break
+    return row
 
 
 def gather(problem: Problem, threads: int) -> tuple[list[Contestant], Field]:
@@ -173,6 +187,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="for each case, all contestants together")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--patience", type=float, default=60.0, help="seconds to wait for a quiet machine, each case")
     parser.add_argument("--out", type=Path, default=RESULTS / "cpu.json")
     parser.add_argument("--resume", action="store_true", help="keep the cases that --out already has")
     parser.add_argument("--again", action="store_true", help="with --resume: measure the chosen cases anew")
@@ -201,11 +216,12 @@ def main() -> None:
     cases = choose_cases(settings.suite, settings.only)
     record = {"limit": {"gflops": 1.0}, "settings": {}, "cases": []} if settings.check else open_record(settings)
     record["settings"]["threads_set_by"] = done_with_threads
+    watch = Watch()
     known = {row["name"] for row in record["cases"]} if not settings.again else set()
     for case in cases:
         if case.name in known:
             continue
-        row = run_case(case, settings, record["limit"]["gflops"])
+        row = run_quietly(case, settings, record["limit"]["gflops"], watch)
         record["cases"] = place(row, record["cases"])
         print(describe(row), flush=True)
         if not settings.check:

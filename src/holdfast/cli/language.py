@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from holdfast.errors import ConfigError, MissingDependencyError
+from holdfast.cli.settings_file import SettingsFile, save_settings
+from holdfast.cli.training import check_folder, device_named, report_training
 from holdfast.tasks.language.config import LanguageConfig
 
 if TYPE_CHECKING:
     from holdfast.tasks.language.task import LanguageModel
-
-SETTINGS_FILE = "settings.yaml"
 
 
 @dataclass(frozen=True)
@@ -104,38 +101,39 @@ def train_defaults(arguments: list[str]) -> TrainCommand:
     Raises:
         ConfigError: the file is missing, is no YAML, or has an unknown or wrong setting.
     """
-    path = _config_path(arguments)
-    values = {} if path is None else _read_settings(path)
-    own = {f.name: f for f in dataclasses.fields(TrainCommand)}
-    model = {name: value for name, value in values.items() if name not in own}
-    command: dict[str, Any] = {"files": tyro.MISSING, "out": tyro.MISSING}
-    for name in ("files", "validation"):
-        if name in values:
-            command[name] = tuple(Path(item) for item in _list_of_text(values[name], name, path))
-    for name, kind in (("by_line", bool), ("device", str)):
-        if name in values:
-            if not isinstance(values[name], kind):
-                raise ConfigError(f"{path}: {name} cannot be {values[name]!r}.")
-            command[name] = values[name]
-    return TrainCommand(**command, config=path, model=LanguageConfig.from_dict(model, str(path)))
+    file = SettingsFile(arguments)
+    files, validation = file.take_texts("files", tyro.MISSING), file.take_texts("validation", ())
+    command: dict[str, Any] = {
+        "files": files if files is tyro.MISSING else tuple(map(Path, files)),
+        "validation": tuple(map(Path, validation)),
+        "by_line": file.take("by_line", bool, False),
+        "device": file.take("device", str, "cpu"),
+    }
+    model = LanguageConfig.from_dict(file.values, str(file.path))
+    return TrainCommand(**command, out=tyro.MISSING, config=file.path, model=model)
 
 
 def train(command: TrainCommand) -> int:
     """Run `holdfast language train`."""
-    if command.out.exists() and not command.out.is_dir():
-        raise ConfigError(f"{command.out} is a file; --out names a folder.")
+    check_folder(command.out)
     from holdfast.tasks.language.task import LanguageModel
 
-    lm = LanguageModel(command.model, device=_device(command.device))
+    lm = LanguageModel(command.model, device=device_named(command.device, "language"))
     data: dict[str, Any] = {"files": command.files}
     validation: Any = list(command.validation) or None
     if command.by_line:
         data = {"documents": _lines_of(command.files)}
         validation = _lines_of(command.validation) if command.validation else None
     lm.fit(**data, validation=validation, folder=command.out, quiet=command.quiet)
-    _save_settings(command)
+    settings = {
+        "files": [str(path) for path in command.files],
+        "validation": [str(path) for path in command.validation],
+        "by_line": command.by_line,
+        "device": command.device,
+    }
+    save_settings(command.out, {**settings, **command.model.to_dict()})
     if not command.quiet:
-        _report_training(lm, command.out)
+        report_training(lm.result, command.out, "nats a token", "language generate")
     return 0
 
 
@@ -186,85 +184,10 @@ def complete(command: CompleteCommand) -> int:
 def _load(folder: Path, device: str) -> LanguageModel:
     from holdfast.tasks.language.task import LanguageModel
 
-    return LanguageModel.from_pretrained(folder, _device(device))
-
-
-def _device(name: str) -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingDependencyError("torch", "The language task", "language") from error
-    try:
-        return torch.zeros((), device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"--device {name} cannot be used here: {str(error).splitlines()[0]}") from error
+    return LanguageModel.from_pretrained(folder, device_named(device, "language"))
 
 
 def _lines_of(files: tuple[Path, ...]) -> list[str]:
     from holdfast.tasks.language.data import read_lines
 
     return read_lines(files)
-
-
-def _config_path(arguments: list[str]) -> Path | None:
-    for n, argument in enumerate(arguments):
-        if argument == "--config" and n + 1 < len(arguments):
-            return Path(arguments[n + 1])
-        if argument.startswith("--config="):
-            return Path(argument.partition("=")[2])
-    return None
-
-
-def _yaml() -> Any:
-    try:
-        import yaml
-    except ImportError as error:
-        raise MissingDependencyError("pyyaml", "A file of settings", "torch") from error
-    return yaml
-
-
-def _read_settings(path: Path) -> dict[str, Any]:
-    yaml = _yaml()
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: there is no such file of settings. Check the name after --config.") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read as YAML: {error}") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected lines of the form `name: value`, got {type(values).__name__}.")
-    return values
-
-
-def _list_of_text(value: Any, name: str, path: Path | None) -> list[str]:
-    items = [value] if isinstance(value, str) else value
-    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        raise ConfigError(f"{path}: {name} must be a file name or a list of them, got {value!r}.")
-    return items
-
-
-def _save_settings(command: TrainCommand) -> None:
-    values: dict[str, Any] = {
-        "files": [str(path) for path in command.files],
-        "validation": [str(path) for path in command.validation],
-        "by_line": command.by_line,
-        "device": command.device,
-        **command.model.to_dict(),
-    }
-    (command.out / SETTINGS_FILE).write_text(_yaml().safe_dump(values, sort_keys=False), encoding="utf-8")
-
-
-def _report_training(lm: LanguageModel, folder: Path) -> None:
-    result = lm.result
-    if result is None:
-        return
-    why = {"interrupted": "stopped by Ctrl-C", "patience": "stopped early: no more progress"}.get(
-        result.stopped, "done"
-    )
-    best = "not measured" if result.best is None else f"{result.best:.4f} nats a token"
-    print(f"{why} after {result.steps} steps and {result.seconds:.0f} s; best validation loss {best}")
-    print(f"The model is in {folder}. Try next:")
-    print(f"  holdfast language generate --model {folder}")
-    sys.stdout.flush()

@@ -10,6 +10,7 @@ from torch import Tensor
 from holdfast.layers import DropoutLayer, EmbeddingLayer, Layer, LinearLayer, RecurrentLayer
 from holdfast.nn.build import build_layers
 from holdfast.spec import CellSpec
+from holdfast.tasks.estimator import TaskNetwork
 from holdfast.tasks.language.config import LanguageConfig
 from holdfast.tasks.language.data import Batch
 
@@ -44,18 +45,8 @@ def build_network(config: LanguageConfig, vocabulary_size: int) -> LanguageNetwo
     return LanguageNetwork(layers, build_layers(layers, init=init))
 
 
-class LanguageNetwork(torch.nn.Module):
-    """A network from ids to the logits of the next token.
-
-    Args:
-        layers: What `language_layers` lists.
-        modules_by_name: The modules of those layers, in order, as `build_layers` makes them.
-    """
-
-    def __init__(self, layers: list[Layer], modules_by_name: torch.nn.ModuleDict):
-        super().__init__()
-        self.layers = layers
-        self.modules_by_name = modules_by_name
+class LanguageNetwork(TaskNetwork):
+    """A network from ids to the logits of the next token, of the layers that `language_layers` lists."""
 
     def hidden(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Run all but the output layer: ids [T, B] to features [T, B, F] and the recurrent state after them."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,23 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from holdfast.errors import DataError
+from holdfast.tasks.estimator import evaluating
 from holdfast.tasks.language.data import Document, TokenStore, pad_documents
 from holdfast.tasks.language.model import LanguageNetwork
 
 CHUNK = 512  # steps scored at once; the result does not depend on it
 DOCUMENTS = 64  # documents scored side by side; the result does not depend on it
-
-
-@contextmanager
-def evaluating(network: LanguageNetwork) -> Iterator[None]:
-    """Switch dropout off inside the block, and put the mode back afterwards."""
-    training = network.training
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        network.train(training)
 
 
 def score_text(network: LanguageNetwork, store: TokenStore) -> dict[str, float]:

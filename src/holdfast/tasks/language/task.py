@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
 
 import torch
 
-from holdfast.errors import CheckpointError, ConfigError, DataError, HoldfastError
+from holdfast.errors import CheckpointError, ConfigError, DataError
 from holdfast.layers import Layer
-from holdfast.nn.build import CONFIG_FILE, load_model, read_config, save_model
+from holdfast.tasks.estimator import AbstractEstimator, Folder, evaluating, read_facts
 from holdfast.tasks.language.config import LanguageConfig
 from holdfast.tasks.language.data import (
     HELD_OUT,
@@ -28,17 +26,15 @@ from holdfast.tasks.language.data import (
 )
 from holdfast.tasks.language.decode import Sampling, cut_at_stop, generate_ids, next_tokens, next_words
 from holdfast.tasks.language.model import LanguageNetwork, build_network, language_layers
-from holdfast.tasks.language.score import check_scorable, evaluating, score_documents, score_streams, score_text
+from holdfast.tasks.language.score import check_scorable, score_documents, score_streams, score_text
 from holdfast.tasks.text import AbstractTokenizer, learn_tokenizer, learn_words, tokenizer_from_dict
-from holdfast.train import Callback, TrainResult, train
 from holdfast.train.workers import check_one_process
 
 VOCABULARY_FILE = "vocabulary.json"
 Documents = Iterable[str | Sequence[str]]
-Folder = str | os.PathLike[str]
 
 
-class LanguageModel:
+class LanguageModel(AbstractEstimator[LanguageConfig, LanguageNetwork]):
     """A recurrent language model over characters, bytes, words or BPE tokens.
 
     Args:
@@ -58,20 +54,11 @@ class LanguageModel:
         8
     """
 
-    def __init__(self, config: LanguageConfig | None = None, *, device: Any = "cpu", **fields: Any):
-        try:
-            self.config = replace(config or LanguageConfig(), **fields)
-        except TypeError as error:
-            raise ConfigError(f"LanguageModel: {error}.") from error
-        self.device = torch.device(device)
-        self.model: LanguageNetwork | None = None
-        self.tokenizer: AbstractTokenizer | None = None
-        self.result: TrainResult | None = None
+    kind, noun, config_type = "language", "language model", LanguageConfig
 
-    @property
-    def layers(self) -> list[Layer]:
-        """The layer list of the network, as config.json holds it."""
-        return self._ready()[0].layers
+    def __init__(self, config: LanguageConfig | None = None, *, device: Any = "cpu", **fields: Any):
+        super().__init__(config, device=device, **fields)
+        self.tokenizer: AbstractTokenizer | None = None
 
     def fit(
         self,
@@ -112,20 +99,7 @@ class LanguageModel:
             task = self._document_task(list(documents), weights, validation)
         else:
             task = self._text_task(open_source(text, files), validation)
-        return self._train(task, None if folder is None else Path(folder), quiet)
-
-    def _train(self, task: _FitTask, folder: Path | None, quiet: bool) -> LanguageModel:
-        watchers = []
-        if folder is not None:
-            self._check_same_model(folder)
-            if not (folder / CONFIG_FILE).exists():
-                self.save_pretrained(folder)  # so that a run that is killed leaves a folder that loads
-            watchers.append(_KeepBest(self, folder))
-        self.result = train(task, self.config.train, folder, quiet=quiet, callbacks=watchers)
-        self._ready()[0].eval()
-        if folder is not None:
-            self.save_pretrained(folder)
-        return self
+        return self._train(task, folder, quiet)
 
     def evaluate(
         self,
@@ -227,43 +201,23 @@ class LanguageModel:
             prime = text.rstrip(" ") + ("" if tokenizer.units == "bpe" or not text or text[-1] == "\n" else " ")
             return next_words(network, self._prime_ids(prime), tokenizer, top)
 
-    def save_pretrained(self, folder: Folder) -> None:
-        """Write config.json, model.safetensors and vocabulary.json into `folder`; other files there stay."""
-        network, tokenizer = self._ready()
-        config = {"kind": "language", "task": self.config.to_dict()}
-        vocabulary = json.dumps(tokenizer.to_dict(), ensure_ascii=False)
-        save_model(folder, network.layers, network.modules_by_name, config, {VOCABULARY_FILE: vocabulary})
+    def _facts(self) -> dict[str, Any]:
+        return {VOCABULARY_FILE: self._ready()[1].to_dict()}
 
-    @staticmethod
-    def from_pretrained(folder: Folder, device: Any = "cpu") -> LanguageModel:
-        """Load a model that `save_pretrained` or `fit(folder=...)` wrote.
-
-        Raises:
-            CheckpointError: a file is missing or broken, or they do not fit together.
-        """
-        fields, layers, modules = load_model(folder, device)
-        where = str(Path(folder) / CONFIG_FILE)
-        if fields.get("kind") != "language":
-            raise CheckpointError(f"{where} is of kind {fields.get('kind')!r}, not a language model.")
-        try:
-            config = LanguageConfig.from_dict(fields.get("task"), where)
-        except HoldfastError as error:
-            raise CheckpointError(str(error)) from error
-        tokenizer = _read_vocabulary(Path(folder) / VOCABULARY_FILE)
-        if tokenizer.units != config.units or layers != language_layers(config, tokenizer.size):
+    def _restore(self, folder: Path, layers: list[Layer], modules: torch.nn.ModuleDict) -> None:
+        path = folder / VOCABULARY_FILE
+        tokenizer = tokenizer_from_dict(read_facts(path, self.noun), str(path))
+        if tokenizer.units != self.config.units or layers != language_layers(self.config, tokenizer.size):
             raise CheckpointError(
                 f"{folder}: settings, layers and vocabulary do not fit together. Save the model again."
             )
-        lm = LanguageModel(config, device=device)
-        lm.tokenizer, lm.model = tokenizer, LanguageNetwork(layers, modules).to(lm.device).eval()
-        return lm
+        self.tokenizer, self.model = tokenizer, LanguageNetwork(layers, modules)
 
     def _ready(self) -> tuple[LanguageNetwork, AbstractTokenizer]:
-        if self.model is None or self.tokenizer is None:
-            raise ConfigError(
-                "This language model is not trained yet. Call fit first, or load one with from_pretrained."
-            )
-        return self.model, self.tokenizer
+        network = self._network()
+        if self.tokenizer is None:
+            raise ConfigError("This language model has no vocabulary. Call fit first.")
+        return network, self.tokenizer
 
     def _build(self, tokenizer: AbstractTokenizer) -> None:
         self.tokenizer = tokenizer
@@ -305,17 +259,6 @@ class LanguageModel:
             read_documents(documents, rows, tokenizer), self.config.batch_size, self.config.train.seed
         )
         return _FitTask(network, batches, read_documents(held_out, held_out_rows, tokenizer), tokenizer.unknown)
-
-    def _check_same_model(self, folder: Path) -> None:
-        if not (folder / CONFIG_FILE).exists():
-            return
-        network, tokenizer = self._ready()
-        same = (
-            read_config(folder)[1] == network.layers
-            and _read_vocabulary(folder / VOCABULARY_FILE).to_dict() == tokenizer.to_dict()
-        )
-        if not same:
-            raise ConfigError(f"{folder} holds a model with other layers or another vocabulary. Choose another folder.")
 
     def _prime_ids(self, text: str) -> list[int]:
         _, tokenizer = self._ready()
@@ -371,29 +314,8 @@ def _check_one_kind(text: Any, files: Any, documents: Any, weights: Any) -> None
         raise ConfigError("weights belong to documents; a running text has none.")
 
 
-class _KeepBest(Callback):
-    """Saves the model at each evaluation that is better than those before it."""
-
-    def __init__(self, lm: LanguageModel, folder: Path):
-        self.lm, self.folder = lm, folder
-
-    def on_evaluate(self, record: dict[str, Any]) -> None:
-        if record["validation"]["loss"] == record["best"]:
-            self.lm.save_pretrained(self.folder)
-
-
 def _learn_from_documents(config: LanguageConfig, documents: Sequence[Any]) -> AbstractTokenizer:
     if config.units in ("words", "tokens"):
         return learn_words(documents, config.vocabulary_size, config.units)
     blocks = (text if isinstance(text, str) else "".join(text) for text in documents)
     return learn_tokenizer(config.units, blocks, config.vocabulary_size)
-
-
-def _read_vocabulary(path: Path) -> AbstractTokenizer:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing: the folder is no whole language model.") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
-    return tokenizer_from_dict(fields, str(path))
