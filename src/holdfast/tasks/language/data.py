@@ -6,24 +6,19 @@ size takes a few megabytes. Documents are lists already, and stay lists.
 
 from __future__ import annotations
 
-import codecs
-import gzip
-import itertools
-import lzma
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.errors import ConfigError, DataError
+from holdfast.tasks.files import BLOCK_BYTES, text_blocks
 from holdfast.tasks.text import AbstractTokenizer, whole_pieces
 
-BLOCK_BYTES = 1 << 20
 HELD_OUT = 0.1  # share of a text kept for validation, its last part, when none is given
 
 
@@ -56,7 +51,7 @@ class FileSource:
 
     def blocks(self) -> Iterator[str]:
         for path in self.paths:
-            yield from _file_blocks(path)
+            yield from text_blocks(path)
 
 
 @dataclass(frozen=True)
@@ -343,44 +338,3 @@ def _document(number: int, text: Any, weights: Any, tokenizer: AbstractTokenizer
     if not np.isfinite(row).all() or (row < 0).any():
         raise DataError(f"The weights of document {number} must be finite and not negative.")
     return Document(ids, row, characters)
-
-
-_OPENERS = {".gz": gzip.open, ".xz": lzma.open}
-
-
-def _file_blocks(path: Path) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    position, line, count = 0, 1, 0
-    try:
-        with _open(path) as file:
-            for data in itertools.chain(iter(lambda: file.read(BLOCK_BYTES), b""), [b""]):
-                kept = len(decoder.getstate()[0])  # bytes of an unfinished character, which the error's place counts in
-                try:
-                    block = decoder.decode(data, final=not data)
-                except UnicodeDecodeError as error:
-                    raise _bad_utf8(path, error, position - kept, line) from error
-                position += len(data)
-                line += block.count("\n")
-                count += len(block)
-                if block:
-                    yield block
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file. Check the name.") from error
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        kind = f"is not a whole {path.suffix} file" if path.suffix in _OPENERS else "cannot be read"
-        raise DataError(f"{path}: {kind}: {error}. Check the file, or fetch it again.") from error
-    if not count:
-        raise DataError(f"{path}: the file is empty. Leave it out or give one with text.")
-
-
-def _open(path: Path) -> IO[bytes]:
-    return _OPENERS.get(path.suffix, open)(path, "rb")  # type: ignore[return-value, operator]
-
-
-def _bad_utf8(path: Path, error: UnicodeDecodeError, position: int, line: int) -> DataError:
-    place = position + error.start
-    row = line + error.object[: error.start].count(b"\n")
-    return DataError(
-        f"{path}, line {row}: byte {place} (0x{error.object[error.start]:02x}) is not UTF-8. "
-        "Save the file as UTF-8, for example with: iconv -f latin1 -t utf-8 FILE."
-    )
