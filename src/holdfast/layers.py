@@ -69,7 +69,15 @@ class NormLayer:
     features: int
 
 
-Layer = EmbeddingLayer | DropoutLayer | RecurrentLayer | LinearLayer | NormLayer
+@dataclass(frozen=True, slots=True)
+class CrfLayer:
+    """A linear-chain conditional random field: scores of a tag after another, of the first and of the last tag."""
+
+    name: str
+    num_tags: int
+
+
+Layer = EmbeddingLayer | DropoutLayer | RecurrentLayer | LinearLayer | NormLayer | CrfLayer
 
 _KINDS: dict[str, type[Any]] = {
     "embedding": EmbeddingLayer,
@@ -77,6 +85,7 @@ _KINDS: dict[str, type[Any]] = {
     "recurrent": RecurrentLayer,
     "linear": LinearLayer,
     "norm": NormLayer,
+    "crf": CrfLayer,
 }
 _KIND_OF = {layer_type: kind for kind, layer_type in _KINDS.items()}
 _SCALARS = {"int": int, "float": (int, float), "str": str, "bool": bool, "str | None": (str, type(None))}

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from holdfast.errors import CheckpointError, HoldfastError
 from holdfast.layers import (
     FORMAT_VERSION,
+    CrfLayer,
     DropoutLayer,
     EmbeddingLayer,
     Layer,
@@ -28,6 +29,7 @@ from holdfast.layers import (
     layer_to_dict,
 )
 from holdfast.nn.base import AbstractRecurrent
+from holdfast.nn.crf import LinearChainCrf
 from holdfast.nn.gru import GRU
 from holdfast.nn.init import Init
 from holdfast.nn.lstm import LSTM
@@ -35,6 +37,7 @@ from holdfast.nn.rnn import RNN
 from holdfast.spec import LAYER_NORM_EPS
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+_SIZES = ("num_embeddings", "hidden_size", "out_features", "features", "num_tags")
 
 
 def build_layers(layers: Sequence[Layer], *, init: Init = "torch", device: Any = None) -> nn.ModuleDict:
@@ -64,6 +67,8 @@ def _build(layer: Layer, init: Init) -> nn.Module:
             return nn.Linear(layer.in_features, layer.out_features, layer.bias)
         case NormLayer():
             return nn.LayerNorm(layer.features, eps=LAYER_NORM_EPS)
+        case CrfLayer():
+            return LinearChainCrf(layer.num_tags)
         case RecurrentLayer():
             return build_recurrent(layer, init)
 
@@ -227,7 +232,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 def _check_total(layers: Sequence[Layer], found: int, path: Path) -> None:
     """Refuse sizes that a broken config blew up, before memory is taken for them."""
     for layer in layers:
-        sizes = [getattr(layer, name, 0) for name in ("num_embeddings", "hidden_size", "out_features", "features")]
+        sizes = [getattr(layer, name, 0) for name in _SIZES]
         if max(sizes) > max(found, 1):
             raise CheckpointError(f"{path} is too small for layer {layer.name!r} of the config.")
 
