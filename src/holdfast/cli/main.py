@@ -53,6 +53,12 @@ COMMANDS: dict[tuple[str, ...], Command] = {
     ("language", "complete"): Command(
         "Show the most likely next words of a text.", _LANGUAGE, "CompleteCommand", "complete"
     ),
+    ("compare", "language"): Command(
+        "Compare LSTM, GRU, RNN and n-grams as language models of a text.",
+        "holdfast.cli.compare",
+        "LanguageCommand",
+        "language",
+    ),
     ("doctor",): Command(
         "Show what this installation can do, and what is missing.", "holdfast.cli.doctor", "DoctorCommand", "run"
     ),

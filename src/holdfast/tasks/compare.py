@@ -1,0 +1,365 @@
+"""Which cell to use on a set of data, and whether a recurrent network is worth it there at all.
+
+LSTM, GRU and plain RNN of equal parameter count train for equal time, each with its own small search for a learning
+rate, over several seeds; the task's simple baselines stand beside them. A task takes part by being a `Contest`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from holdfast.errors import CheckpointError, ConfigError
+
+RECORD_FILE = "comparison.json"
+SEARCH_SHARE = 0.25
+"""Training time of one try of the search for a learning rate, as a share of a run's."""
+SEARCH_SEED = 1_000_003
+"""So that no searched run starts as a measured one does."""
+RATE_STEP, MOST_TRIES = 3.0, 5
+"""The search begins with the task's rate, a third and three times of it, and goes on while the best is at an end."""
+
+# Student's t for an interval of 95 %, by degrees of freedom from 1 on; beyond them the normal's 1.96 is near.
+_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is compared on the test data."""
+
+    name: str
+    lower_is_better: bool = True
+    digits: int = 3
+
+    def better(self, one: float, other: float) -> bool:
+        return one < other if self.lower_is_better else one > other
+
+    def write(self, value: float) -> str:
+        return f"{value:.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run: a cell of a size, its learning rate, its budget in seconds and its seed."""
+
+    cell: str
+    hidden_size: int
+    learning_rate: float
+    seconds: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """A name that no other run of the comparison has, also fit for a folder."""
+        return f"{self.cell}-{self.hidden_size}-{self.learning_rate:.3g}-{self.seconds:.6g}s-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gave.
+
+    Attributes:
+        validation: The loss that training watched; lower is better.
+        test: The metric on the test data; None where a run of the search did not ask for it.
+        steps, seconds: Of training.
+        step_microseconds: A step of one sequence through the recurrent layers.
+    """
+
+    validation: float
+    test: float | None
+    steps: int
+    seconds: float
+    step_microseconds: float
+
+
+class Contest(Protocol):
+    """A task on a set of data, as `compare` needs it."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def metric(self) -> Metric: ...
+    @property
+    def hidden_size(self) -> int:
+        """The LSTM's; the others get as many parameters."""
+        ...
+
+    @property
+    def learning_rate(self) -> float:
+        """The middle of the search."""
+        ...
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells this data and these settings from others, as JSON."""
+        ...
+
+    def num_parameters(self, cell: str, hidden_size: int) -> int: ...
+
+    def run(self, trial: Trial, folder: Path | None, *, test: bool) -> Outcome:
+        """Train and measure; a folder that holds an unfinished run goes on."""
+        ...
+
+    def baselines(self) -> Iterable[tuple[str, Callable[[], float]]]:
+        """Return simple methods, the simplest first, each with what computes its metric on the test data."""
+        ...
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with its 95 % interval by Student's t; of one seed the interval is unknown (NaN)."""
+
+    mean: float
+    half: float
+    count: int
+
+    @staticmethod
+    def of(values: Sequence[float]) -> Interval:
+        count, mean = len(values), statistics.fmean(values)
+        if count < 2:
+            return Interval(mean, math.nan, count)
+        t = _T95[count - 2] if count - 2 < len(_T95) else 1.96
+        return Interval(mean, t * statistics.stdev(values) / math.sqrt(count), count)
+
+    @property
+    def excludes_zero(self) -> bool:
+        return abs(self.mean) > self.half  # False where the interval is unknown
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A cell's runs: its size, the learning rate that its search found, and one outcome a seed."""
+
+    cell: str
+    hidden_size: int
+    num_parameters: int
+    learning_rate: float
+    outcomes: list[Outcome]
+
+    @property
+    def tests(self) -> list[float]:
+        return [outcome.test for outcome in self.outcomes if outcome.test is not None]
+
+    @property
+    def seconds(self) -> float:
+        return statistics.fmean([outcome.seconds for outcome in self.outcomes])
+
+    @property
+    def steps(self) -> float:
+        return statistics.fmean([outcome.steps for outcome in self.outcomes])
+
+    @property
+    def step_microseconds(self) -> float:
+        return statistics.median([outcome.step_microseconds for outcome in self.outcomes])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found.
+
+    Attributes:
+        cells: One result a cell, in the order asked for.
+        baselines: The metric of each simple method on the test data.
+    """
+
+    task: str
+    metric: Metric
+    cells: list[CellResult]
+    baselines: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """Which to use and what the LSTM buys, in words."""
+        from holdfast.tasks.verdict import write_verdict
+
+        return write_verdict(self)
+
+    def to_markdown(self) -> str:
+        """Return the table: every cell with its interval, every baseline."""
+        better = "lower" if self.metric.lower_is_better else "higher"
+        lines = [
+            f"| | {self.metric.name} ({better} is better) | 95 % over seeds | parameters | learning rate | "
+            "training, s | updates | a step, µs |",
+            "|---|---:|---|---:|---:|---:|---:|---:|",
+        ]
+        for cell in self.cells:
+            found, write = Interval.of(cell.tests), self.metric.write
+            ends = [write(found.mean - found.half), write(found.mean + found.half)]
+            spread = "one seed" if math.isnan(found.half) else f"{ends[0]} to {ends[1]}"
+            lines.append(
+                f"| {cell.cell.upper()} | {write(found.mean)} | {spread} | {cell.num_parameters:,} | "
+                f"{cell.learning_rate:.3g} | {cell.seconds:.0f} | {cell.steps:.0f} | {cell.step_microseconds:.1f} |"
+            )
+        lines += [f"| {name} | {self.metric.write(value)} | | | | | | |" for name, value in self.baselines.items()]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything, ready for JSON."""
+        return {"verdict": self.verdict, **asdict(self)}
+
+
+def compare(
+    contest: Contest,
+    *,
+    seconds: float = 60.0,
+    seeds: int = 3,
+    cells: Sequence[str] = ("lstm", "gru", "rnn"),
+    folder: str | os.PathLike[str] | None = None,
+    quiet: bool = False,
+) -> Comparison:
+    """Train every cell under equal conditions, measure the baselines, and say which to use.
+
+    Args:
+        contest: A task on data, such as `LanguageContest`.
+        seconds: Training time of one run. Each cell takes `seeds` runs, and three to five of a quarter of the time
+            that search for its learning rate on validation data.
+        seeds: Runs that the interval is taken over. With one there is no interval, and nothing counts as clear.
+        folder: Where the runs are kept; a comparison that was stopped goes on there. None keeps nothing.
+        quiet: Show no progress; without it there is a bar, on a terminal only.
+
+    Raises:
+        ConfigError: a value is out of range, or `folder` holds a comparison of something else.
+    """
+    if seeds < 1 or not seconds > 0 or not cells:
+        raise ConfigError(f"compare needs a seed, a second and a cell at least, got {seeds}, {seconds} and {cells}.")
+    record = _Record(contest, None if folder is None else Path(folder), quiet, len(cells) * (seeds + 3))
+    with record:
+        results = [_run_cell(contest, cell, seconds, seeds, record) for cell in cells]
+        baselines = {name: record.value(name, measure) for name, measure in contest.baselines()}
+    return Comparison(contest.task, contest.metric, results, baselines)
+
+
+def match_size(contest: Contest, cell: str) -> int:
+    """Return the hidden size whose parameter count is nearest to the LSTM's."""
+    wanted = contest.num_parameters("lstm", contest.hidden_size)
+    low, high = 1, 2
+    while contest.num_parameters(cell, high) < wanted:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if contest.num_parameters(cell, middle) < wanted else (low, middle)
+    return min((low, high), key=lambda size: abs(contest.num_parameters(cell, size) - wanted))
+
+
+def _run_cell(contest: Contest, cell: str, seconds: float, seeds: int, record: _Record) -> CellResult:
+    size = match_size(contest, cell)
+    best = _search_rate(contest, cell, size, seconds * SEARCH_SHARE, record)
+    outcomes = [record.outcome(Trial(cell, size, best, seconds, seed), test=True) for seed in range(seeds)]
+    return CellResult(cell, size, contest.num_parameters(cell, size), best, outcomes)
+
+
+def _search_rate(contest: Contest, cell: str, size: int, seconds: float, record: _Record) -> float:
+    """Return the learning rate with the lowest validation loss after a short training."""
+    losses: dict[int, float] = {}
+
+    def loss(power: int) -> float:
+        rate = contest.learning_rate * RATE_STEP**power
+        found = record.outcome(Trial(cell, size, rate, seconds, SEARCH_SEED), test=False).validation
+        return found if math.isfinite(found) else math.inf
+
+    wanted = [-1, 0, 1]
+    while wanted:
+        losses.update({power: loss(power) for power in wanted})
+        best = min(losses, key=losses.__getitem__)
+        outside = [end for end in (best - 1, best + 1) if end not in losses]
+        wanted = outside if len(losses) < MOST_TRIES else []
+    return contest.learning_rate * RATE_STEP**best
+
+
+class _Record:
+    """What is done already, in memory and in the folder."""
+
+    def __init__(self, contest: Contest, folder: Path | None, quiet: bool, num_runs: int):
+        self.contest, self.folder, self.quiet, self.num_runs = contest, folder, quiet, num_runs
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.values: dict[str, float] = {}
+        self._bar: Any = None
+        if folder is not None and (folder / RECORD_FILE).exists():
+            self._read(folder / RECORD_FILE)
+
+    def __enter__(self) -> _Record:
+        from holdfast.train.callbacks import on_terminal
+
+        if not self.quiet and on_terminal():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=self.num_runs, unit="run", desc="compare")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def outcome(self, trial: Trial, *, test: bool) -> Outcome:
+        if trial.name not in self.runs:
+            if self._bar is not None:
+                self._bar.set_postfix_str(trial.name)
+                self._bar.total = max(self._bar.total, self._bar.n + 1)  # a search may take longer than planned
+            folder = None if self.folder is None else self.folder / "runs" / trial.name
+            self.runs[trial.name] = asdict(self.contest.run(trial, folder, test=test))
+            self._write()
+        if self._bar is not None:
+            self._bar.update()
+        return Outcome(**self.runs[trial.name])
+
+    def value(self, name: str, measure: Callable[[], float]) -> float:
+        if name not in self.values:
+            self.values[name] = float(measure())
+            self._write()
+        return self.values[name]
+
+    def _identity(self) -> dict[str, Any]:
+        return json.loads(json.dumps({"task": self.contest.task, **self.contest.fingerprint}))
+
+    def _write(self) -> None:
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path, fresh = self.folder / RECORD_FILE, self.folder / f".{RECORD_FILE}"
+        record = {"of": self._identity(), "runs": self.runs, "baselines": self.values}
+        fresh.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        os.replace(fresh, path)
+
+    def _read(self, path: Path) -> None:
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            same = record["of"] == self._identity()
+            for run in record["runs"].values():
+                Outcome(**run)
+            self.runs, self.values = dict(record["runs"]), {k: float(v) for k, v in record["baselines"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{path} is no comparison: {error!r}. Choose another folder.") from error
+        if not same:
+            raise ConfigError(f"{self.folder} holds a comparison of other data or settings. Choose another folder.")
+
+
+def step_microseconds(network: Any, steps: int = 200, repeats: int = 7) -> float:
+    """Return the median time of a step of one sequence through a network's recurrent layers, in microseconds."""
+    import time
+
+    import torch
+
+    from holdfast.nn.base import AbstractRecurrent
+
+    total = 0.0
+    for layer in _recurrent_layers(network, AbstractRecurrent):
+        x = torch.zeros((1, steps, layer.input_size) if layer.batch_first else (steps, 1, layer.input_size))
+        x = x.to(next(layer.parameters()).device)
+        times = []
+        with torch.no_grad():
+            for _ in range(repeats):
+                start = time.perf_counter()
+                layer(x)
+                times.append(time.perf_counter() - start)
+        total += statistics.median(times) / steps
+    return total * 1e6
+
+
+def _recurrent_layers(network: Any, kind: type) -> Iterator[Any]:
+    return (module for module in network.modules() if isinstance(module, kind))

@@ -1,0 +1,118 @@
+"""Language modelling as `compare` needs it: one running text, cut in three, and n-grams to beat."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from holdfast.errors import DataError
+from holdfast.layers import Layer
+from holdfast.tasks.compare import Metric, Outcome, Trial, step_microseconds
+from holdfast.tasks.language.config import LanguageConfig
+from holdfast.tasks.language.data import open_source
+from holdfast.tasks.language.model import language_layers
+from holdfast.tasks.language.ngram import NgramModel
+from holdfast.tasks.language.task import LanguageModel
+from holdfast.tasks.text import AbstractTokenizer, learn_tokenizer
+
+HELD_OUT_SHARE = 0.1
+"""The last tenth of the text is for the test, the tenth before it for validation."""
+SHORTEST = 1000  # characters
+ORDERS = range(2, 8)
+MOST_COUNTED = 5_000_000
+"""Tokens that n-grams are counted over: the last of the training text."""
+
+
+class LanguageContest:
+    """A text, and the settings that all runs share but for cell, size, learning rate, time and seed.
+
+    Args:
+        text: The running text; or give `files`.
+        config: The LSTM's settings.
+
+    Raises:
+        DataError: the text is too short to be cut in three.
+    """
+
+    task = "language"
+    metric = Metric("bits per character")
+
+    def __init__(self, text: str | None = None, *, files: Any = None, config: LanguageConfig | None = None):
+        self.config = config or LanguageConfig(hidden_size=128, num_layers=1, dropout=0.0)
+        whole = text if text is not None else "".join(open_source(None, files).blocks())
+        if len(whole) < SHORTEST:
+            raise DataError(f"The text has {len(whole)} characters; a comparison needs {SHORTEST} at least. Give more.")
+        cut = int(len(whole) * HELD_OUT_SHARE)
+        self.training, self.validation, self.test = whole[: -2 * cut], whole[-2 * cut : -cut], whole[-cut:]
+        config = self.config
+        self._tokenizer: AbstractTokenizer = learn_tokenizer(config.units, [self.training], config.vocabulary_size)
+
+    @property
+    def hidden_size(self) -> int:
+        return self.config.hidden_size
+
+    @property
+    def learning_rate(self) -> float:
+        return self.config.train.learning_rate
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        text = (self.training + self.validation + self.test).encode()
+        return {"text": hashlib.sha256(text).hexdigest(), "config": self.config.to_dict()}
+
+    def num_parameters(self, cell: str, hidden_size: int) -> int:
+        return num_parameters(language_layers(self._settings(cell, hidden_size), self._tokenizer.size))
+
+    def run(self, trial: Trial, folder: Path | None, *, test: bool) -> Outcome:
+        config = self._settings(trial.cell, trial.hidden_size)
+        train = replace(
+            config.train, learning_rate=trial.learning_rate, max_seconds=trial.seconds, max_steps=None, seed=trial.seed,
+            evaluate_every=max(1, min(config.train.evaluate_every, 200)),
+        )  # fmt: skip
+        lm = LanguageModel(replace(config, train=train))
+        lm.fit(self.training, validation=self.validation, folder=folder, quiet=True)
+        if lm.result is None or lm.model is None:
+            raise DataError("The run was not trained.")
+        return Outcome(
+            validation=math.nan if lm.result.best is None else lm.result.best,
+            test=lm.evaluate(self.test)["bits_per_character"] if test else None,
+            steps=lm.result.steps,
+            seconds=lm.result.seconds,
+            step_microseconds=step_microseconds(lm.model),
+        )
+
+    def baselines(self) -> Iterator[tuple[str, Callable[[], float]]]:
+        yield "frequencies alone", lambda: self._bits(1, self.test)
+        yield "n-grams", lambda: self._bits(self._best_order(), self.test)
+
+    def _settings(self, cell: Any, hidden_size: int) -> LanguageConfig:
+        init = "orthogonal" if self.config.init == "chrono" and cell == "rnn" else self.config.init
+        return replace(self.config, cell=cell, hidden_size=hidden_size, init=init)
+
+    def _best_order(self) -> int:
+        """Return the length of n-gram that predicts the validation text best."""
+        bits = {order: self._bits(order, self.validation) for order in ORDERS}
+        return min(bits, key=bits.__getitem__)
+
+    def _bits(self, order: int, text: str) -> float:
+        ids = np.asarray(self._tokenizer.encode(self.training), dtype=np.int64)[-MOST_COUNTED:]
+        model = NgramModel(ids, self._tokenizer.size, order)
+        nats = model.nats(np.asarray(self._tokenizer.encode(text), dtype=np.int64)).sum()
+        return float(nats / math.log(2) / len(text))
+
+
+def num_parameters(layers: list[Layer]) -> int:
+    """Return how many numbers a network of these layers learns."""
+    import torch
+
+    from holdfast.nn.build import build_layers
+
+    with torch.device("meta"):
+        modules = build_layers(layers)
+    return sum(parameter.numel() for parameter in modules.parameters())

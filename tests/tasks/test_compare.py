@@ -1,0 +1,189 @@
+"""Comparisons: equal sizes, the search for a rate, what is kept and goes on, and the verdict's words."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+
+import pytest
+
+from holdfast.errors import CheckpointError, ConfigError
+from holdfast.tasks.compare import (
+    RECORD_FILE,
+    CellResult,
+    Comparison,
+    Interval,
+    Metric,
+    Outcome,
+    compare,
+    match_size,
+    step_microseconds,
+)
+
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+
+
+@dataclass
+class ToyContest:
+    """A task without a network: the metric is a cell's own figure, worse the further the rate is from the best."""
+
+    quality: dict[str, float]
+    simple: dict[str, float] = field(default_factory=dict)
+    best_rate: float = 0.01
+    metric: Metric = Metric("error")  # noqa: RUF009  # frozen
+    task: str = "toy"
+    hidden_size: int = 32
+    learning_rate: float = 0.01
+    fingerprint: dict[str, object] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)
+    dies_at: int = 10**9
+
+    def num_parameters(self, cell, hidden_size):
+        return GATES[cell] * hidden_size * (hidden_size + 8) + hidden_size
+
+    def run(self, trial, folder, *, test):
+        if len(self.ran) >= self.dies_at:
+            raise KeyboardInterrupt
+        self.ran.append(trial.name)
+        off = abs(math.log(trial.learning_rate / self.best_rate))
+        noise = 0.001 * (trial.seed % 7)
+        loss = self.quality[trial.cell] * (1 + off) + noise
+        return Outcome(loss, loss if test else None, 100, trial.seconds, 1.0)
+
+    def baselines(self):
+        for name, value in self.simple.items():
+            yield name, lambda value=value: value
+
+
+def result(cell, tests, microseconds=1.0):
+    return CellResult(cell, 8, 1000, 0.01, [Outcome(1.0, test, 100, 5.0, microseconds) for test in tests])
+
+
+def words(cells, baselines=None, metric=None):
+    return Comparison("toy", metric or Metric("error"), cells, baselines or {}).verdict
+
+
+def test_sizes_have_the_nearest_number_of_parameters():
+    contest = ToyContest({})
+    wanted = contest.num_parameters("lstm", 32)
+    for cell in GATES:
+        size = match_size(contest, cell)
+        distance = [abs(contest.num_parameters(cell, other) - wanted) for other in (size - 1, size, size + 1)]
+        assert distance[1] == min(distance)
+    assert match_size(contest, "lstm") == 32
+
+
+@pytest.mark.parametrize(("best_rate", "tries"), [(0.01, 3), (0.03, 4), (0.001, 5), (1e-9, 5)])
+def test_the_search_goes_on_where_the_best_rate_is_at_an_end(best_rate, tries):
+    contest = ToyContest({"lstm": 1.0}, best_rate=best_rate)
+    found = compare(contest, seconds=1.0, seeds=2, cells=("lstm",), quiet=True)
+    searched = [name for name in contest.ran if "-0.25s-" in name]
+    assert len(searched) == tries
+    assert len(contest.ran) == tries + 2
+    nearest = min((0.01 * 3.0**power for power in range(-3, 3)), key=lambda rate: abs(math.log(rate / best_rate)))
+    if best_rate > 1e-4:
+        assert found.cells[0].learning_rate == pytest.approx(nearest)
+
+
+def test_a_comparison_that_was_stopped_goes_on(tmp_path):
+    quality = {"lstm": 1.0, "gru": 1.1, "rnn": 1.2}
+    whole = ToyContest(quality, {"simple": 2.0})
+    expected = compare(whole, seeds=2, quiet=True)
+    for dies_at in (0, 1, 5, 13):
+        stopped, folder = ToyContest(quality, {"simple": 2.0}, dies_at=dies_at), tmp_path / str(dies_at)
+        with pytest.raises(KeyboardInterrupt):
+            compare(stopped, seeds=2, folder=folder, quiet=True)
+        again = ToyContest(quality, {"simple": 2.0})
+        assert compare(again, seeds=2, folder=folder, quiet=True) == expected
+        assert stopped.ran + again.ran == whole.ran
+
+
+def test_a_folder_of_another_comparison_is_refused(tmp_path):
+    compare(ToyContest({"lstm": 1.0}), seeds=1, cells=("lstm",), folder=tmp_path, quiet=True)
+    other = ToyContest({"lstm": 1.0}, fingerprint={"text": "another"})
+    with pytest.raises(ConfigError, match="other data"):
+        compare(other, seeds=1, cells=("lstm",), folder=tmp_path, quiet=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"of": {"task": "toy"}}', '{"of": {"task": "toy"}, "runs": {"a": 3}}']
+)
+def test_a_broken_record_is_refused(tmp_path, text):
+    (tmp_path / RECORD_FILE).write_text(text)
+    with pytest.raises(CheckpointError, match="is no comparison"):
+        compare(ToyContest({"lstm": 1.0}), seeds=1, cells=("lstm",), folder=tmp_path, quiet=True)
+
+
+@pytest.mark.parametrize("wrong", [{"seeds": 0}, {"seconds": 0.0}, {"seconds": math.nan}, {"cells": ()}])
+def test_settings_out_of_range_are_refused(wrong):
+    with pytest.raises(ConfigError, match="at least"):
+        compare(ToyContest({"lstm": 1.0}), quiet=True, **wrong)
+
+
+def test_a_run_without_a_finite_loss_is_never_the_best_rate():
+    contest = ToyContest({"lstm": 1.0})
+    run = contest.run
+    lost = Outcome(math.nan, None, 0, 1.0, 1.0)
+    contest.run = lambda trial, folder, *, test: lost if trial.learning_rate < 0.02 else run(trial, folder, test=test)
+    assert compare(contest, seeds=1, cells=("lstm",), quiet=True).cells[0].learning_rate == pytest.approx(0.03)
+
+
+def test_interval_is_students():
+    found = Interval.of([1.0, 2.0, 3.0])
+    assert found.mean == 2.0
+    assert found.half == pytest.approx(4.303 / math.sqrt(3), rel=1e-3)
+    assert math.isnan(Interval.of([1.0]).half)
+    assert not Interval.of([1.0]).excludes_zero
+    assert Interval.of([1.0, 1.1, 0.9]).excludes_zero
+
+
+def test_the_best_cell_is_advised_where_it_is_clear():
+    cells = [result("lstm", [1.0, 1.01, 0.99]), result("gru", [1.2, 1.21, 1.2]), result("rnn", [2.0, 2.0, 2.1])]
+    found = words(cells, {"simple": 3.0})
+    assert found.startswith("Use the LSTM: it has the best error 1.000.")
+    assert "Against the GRU of equal size the LSTM is better by 16.9 % (1.000 and 1.203) (clear)" in found
+    assert "Against the best simple method, simple, it is better by 66.7 % (1.000 and 3.000) (clear)." in found
+
+
+def test_the_simpler_cell_is_advised_where_no_difference_is_clear():
+    cells = [result("lstm", [1.0, 1.05, 0.95]), result("gru", [1.01, 1.0, 1.02]), result("rnn", [2.0, 2.0, 2.1])]
+    assert words(cells).startswith("Use the GRU: with error 1.010 it is not clearly worse than the LSTM with 1.000")
+    far = [result("lstm", [1.0, 1.3, 0.7]), result("gru", [1.1, 1.4, 0.8])]  # unclear, but a tenth behind
+    assert words(far).startswith("Use the LSTM")
+
+
+def test_a_recurrent_network_may_be_overkill():
+    cells = [result("lstm", [1.0, 1.05, 0.95]), result("rnn", [1.1, 1.1, 1.1])]
+    found = words(cells, {"majority": 5.0, "last value": 0.99})
+    assert found.startswith("A recurrent network is overkill here: last value reaches error 0.990")
+    assert found.split(". ")[1] == "Use last value"
+    accuracy = Metric("accuracy", lower_is_better=False)
+    assert words([result("lstm", [0.9, 0.91, 0.9])], {"regression": 0.95}, accuracy).startswith(
+        "A recurrent network is ov"
+    )
+    assert words([result("lstm", [0.9, 0.91, 0.9])], {"majority": 0.5}, accuracy).startswith("Use the LSTM")
+
+
+def test_one_seed_calls_nothing_clear():
+    found = words([result("lstm", [1.0]), result("gru", [5.0])], {"simple": 9.0})
+    assert "(clear)" not in found
+    assert "One seed shows no spread" in found
+
+
+def test_table_and_json_have_every_contender():
+    cells = [result("lstm", [1.0, 1.1]), result("rnn", [2.0, 2.1])]
+    found = Comparison("toy", Metric("error"), cells, {"simple": 3.0})
+    lines = found.to_markdown().splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["LSTM", "RNN", "simple"]
+    assert json.loads(json.dumps(found.to_dict()))["baselines"] == {"simple": 3.0}
+
+
+def test_step_time_counts_recurrent_layers_only():
+    import torch
+
+    import holdfast
+
+    assert step_microseconds(torch.nn.Linear(3, 3)) == 0.0
+    model = torch.nn.ModuleList([holdfast.LSTM(3, 5, batch_first=True), holdfast.GRU(2, 4)])
+    assert 0 < step_microseconds(model, steps=20, repeats=3) < 1e5

@@ -1,0 +1,92 @@
+"""N-grams against counting by hand, and the language task as a contest."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from holdfast.errors import DataError
+from holdfast.tasks.compare import Trial, compare
+from holdfast.tasks.language.config import LanguageConfig
+from holdfast.tasks.language.contest import LanguageContest
+from holdfast.tasks.language.ngram import NgramModel
+
+SIZE = 5
+TEXT = "the cat sat on the mat. the dog sat on the cat! " * 60
+
+
+def by_counting(train: list[int], history: list[int], token: int) -> float:
+    """Return Witten-Bell's P(token | history) from its definition."""
+    p = 1.0 / SIZE
+    for length in range(len(history) + 1):
+        before = tuple(history[len(history) - length :])
+        grams = Counter(tuple(train[n : n + length + 1]) for n in range(len(train) - length))
+        following = {gram[-1]: count for gram, count in grams.items() if gram[:-1] == before}
+        total = sum(following.values())
+        if not total:
+            break
+        p = (following.get(token, 0) + len(following) * p) / (total + len(following))
+    return p
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_ngrams_equal_their_definition(order):
+    random = np.random.default_rng(order)
+    train, test = random.integers(0, SIZE - 1, 60), random.integers(0, SIZE, 30)  # the last token is new to the model
+    found = NgramModel(train, SIZE, order).nats(test)
+    expected = [
+        -math.log(by_counting(train.tolist(), test[max(0, n - order + 1) : n].tolist(), int(test[n])))
+        for n in range(1, len(test))
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_ngrams_probabilities_sum_to_one():
+    train = np.random.default_rng(0).integers(0, SIZE, 80)
+    model = NgramModel(train, SIZE, 3)
+    for history in ([0, 1], [3, 3], [4, 0]):
+        total = sum(math.exp(-model.nats(np.array([*history, token]))[-1]) for token in range(SIZE))
+        assert total == pytest.approx(1.0)
+
+
+def test_a_text_is_cut_in_three():
+    contest = LanguageContest(TEXT)
+    assert contest.training + contest.validation + contest.test == TEXT
+    assert len(contest.validation) == len(contest.test) == len(TEXT) // 10
+
+
+def test_a_short_text_is_refused():
+    with pytest.raises(DataError, match="1000 at least"):
+        LanguageContest("too short")
+
+
+def test_a_run_trains_and_measures(tmp_path):
+    config = LanguageConfig(hidden_size=8, num_layers=1, dropout=0.0, batch_size=4, chunk_size=20)
+    contest = LanguageContest(TEXT, config=config)
+    outcome = contest.run(Trial("gru", 9, 0.01, 0.3, 0), tmp_path / "run", test=True)
+    assert outcome.steps > 0
+    assert 0 < outcome.test < math.log2(30)
+    assert math.isfinite(outcome.validation)
+    assert outcome.step_microseconds > 0
+    assert contest.run(Trial("rnn", 9, 0.01, 0.1, 0), None, test=False).test is None
+
+
+def test_parameters_are_those_of_the_network():
+    config = LanguageConfig(hidden_size=8, num_layers=2)
+    contest = LanguageContest(TEXT, config=config)
+    from holdfast.tasks.language.model import build_network
+
+    network = build_network(config, contest._tokenizer.size)
+    assert contest.num_parameters("lstm", 8) == sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_a_comparison_of_a_repeated_text_calls_the_network_overkill(tmp_path):
+    config = LanguageConfig(hidden_size=4, num_layers=1, dropout=0.0, batch_size=4, chunk_size=20)
+    found = compare(
+        LanguageContest(TEXT, config=config), seconds=0.2, seeds=2, cells=("lstm",), folder=tmp_path, quiet=True
+    )
+    assert found.baselines["n-grams"] < 0.1
+    assert found.verdict.startswith("A recurrent network is overkill here: n-grams")
