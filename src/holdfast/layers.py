@@ -77,7 +77,28 @@ class CrfLayer:
     num_tags: int
 
 
-Layer = EmbeddingLayer | DropoutLayer | RecurrentLayer | LinearLayer | NormLayer | CrfLayer
+@dataclass(frozen=True, slots=True)
+class PoolingLayer:
+    """One vector of a sequence's outputs, padding left out: "attention", "last", "mean" or "max" over time.
+
+    Of two `directions`, the second half of the features was read backwards.
+    """
+
+    name: str
+    method: str
+    features: int
+    directions: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ScalerLayer:
+    """Fixed shift and scale of each feature: (x - mean) / scale."""
+
+    name: str
+    features: int
+
+
+Layer = EmbeddingLayer | DropoutLayer | RecurrentLayer | LinearLayer | NormLayer | CrfLayer | PoolingLayer | ScalerLayer
 
 _KINDS: dict[str, type[Any]] = {
     "embedding": EmbeddingLayer,
@@ -85,6 +106,8 @@ _KINDS: dict[str, type[Any]] = {
     "recurrent": RecurrentLayer,
     "linear": LinearLayer,
     "norm": NormLayer,
+    "pooling": PoolingLayer,
+    "scaler": ScalerLayer,
     "crf": CrfLayer,
 }
 _KIND_OF = {layer_type: kind for kind, layer_type in _KINDS.items()}

@@ -24,7 +24,9 @@ from holdfast.layers import (
     Layer,
     LinearLayer,
     NormLayer,
+    PoolingLayer,
     RecurrentLayer,
+    ScalerLayer,
     layer_from_dict,
     layer_to_dict,
 )
@@ -33,6 +35,7 @@ from holdfast.nn.crf import LinearChainCrf
 from holdfast.nn.gru import GRU
 from holdfast.nn.init import Init
 from holdfast.nn.lstm import LSTM
+from holdfast.nn.pooling import Pooling, Scaler
 from holdfast.nn.rnn import RNN
 from holdfast.spec import LAYER_NORM_EPS
 
@@ -67,6 +70,10 @@ def _build(layer: Layer, init: Init) -> nn.Module:
             return nn.Linear(layer.in_features, layer.out_features, layer.bias)
         case NormLayer():
             return nn.LayerNorm(layer.features, eps=LAYER_NORM_EPS)
+        case PoolingLayer():
+            return Pooling(layer.method, layer.features, layer.directions)
+        case ScalerLayer():
+            return Scaler(layer.features)
         case CrfLayer():
             return LinearChainCrf(layer.num_tags)
         case RecurrentLayer():
