@@ -13,7 +13,7 @@ import holdfast
 
 NAMES = {
     "GRU", "GRUCell", "LSTM", "LSTMCell", "LanguageModel", "RNN", "RNNCell",
-    "CellSpec", "convert", "explain", "record", "revert",
+    "CellSpec", "compare", "convert", "explain", "record", "revert",
     "HoldfastError", "BackendError", "CheckpointError", "ConfigError", "DataError", "DtypeError",
     "MissingDependencyError", "ShapeError", "SpecError", "TrainingError",
 }  # fmt: skip

@@ -24,6 +24,7 @@ from holdfast.spec import CellSpec
 
 if TYPE_CHECKING:
     from holdfast.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, convert, explain, record, revert
+    from holdfast.tasks.compare import compare
     from holdfast.tasks.language import LanguageModel
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ __all__ = [
     "ShapeError",
     "SpecError",
     "TrainingError",
+    "compare",
     "convert",
     "explain",
     "record",
@@ -55,7 +57,7 @@ __all__ = [
 
 _LAZY = dict.fromkeys(
     ("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "convert", "explain", "record", "revert"), "holdfast.nn"
-) | {"LanguageModel": "holdfast.tasks.language"}
+) | {"LanguageModel": "holdfast.tasks.language", "compare": "holdfast.tasks.compare"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from holdfast.errors import DataError
+import holdfast
+from holdfast.errors import ConfigError, DataError
 from holdfast.tasks.compare import Trial, compare
 from holdfast.tasks.language.config import LanguageConfig
 from holdfast.tasks.language.contest import LanguageContest
@@ -90,3 +91,33 @@ def test_a_comparison_of_a_repeated_text_calls_the_network_overkill(tmp_path):
     )
     assert found.baselines["n-grams"] < 0.1
     assert found.verdict.startswith("A recurrent network is overkill here: n-grams")
+
+
+def test_compare_opens_a_task_by_its_name(tmp_path):
+    path = tmp_path / "input.txt"
+    path.write_text(TEXT)
+    found = holdfast.compare(
+        "language", path, seconds=0.1, seeds=1, cells=("rnn",), quiet=True, hidden_size=4, batch_size=4, chunk_size=20
+    )
+    assert found.task == "language"
+    assert [cell.cell for cell in found.cells] == ["rnn"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("cooking", "a.txt"), "no comparison of 'cooking'"),
+        (("language", None), "Name the text"),
+    ],
+)
+def test_compare_says_what_is_missing(arguments, words):
+    with pytest.raises(ConfigError, match=words):
+        holdfast.compare(*arguments)
+
+
+def test_compare_refuses_unknown_settings(tmp_path):
+    (tmp_path / "a.txt").write_text(TEXT)
+    with pytest.raises(ConfigError, match="colour"):
+        holdfast.compare("language", tmp_path / "a.txt", colour="blue")
+    with pytest.raises(ConfigError, match="a contest has its own"):
+        holdfast.compare(LanguageContest(TEXT), colour="blue")

@@ -12,6 +12,7 @@ import os
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -204,28 +205,44 @@ class Comparison:
         return {"verdict": self.verdict, **asdict(self)}
 
 
+CONTESTS = {"language": "holdfast.tasks.language.contest:LanguageContest"}
+"""Task -> where its contest is; each has `from_data(data, **settings)`."""
+
+
 def compare(
-    contest: Contest,
+    contest: Contest | str,
+    data: Any = None,
     *,
     seconds: float = 60.0,
     seeds: int = 3,
     cells: Sequence[str] = ("lstm", "gru", "rnn"),
     folder: str | os.PathLike[str] | None = None,
     quiet: bool = False,
+    **settings: Any,
 ) -> Comparison:
     """Train every cell under equal conditions, measure the baselines, and say which to use.
 
     Args:
-        contest: A task on data, such as `LanguageContest`.
+        contest: The name of a task, or a task on data, such as `LanguageContest`.
+        data: With a name: what the task reads, such as the path of a text.
         seconds: Training time of one run. Each cell takes `seeds` runs, and three to five of a quarter of the time
             that search for its learning rate on validation data.
         seeds: Runs that the interval is taken over. With one there is no interval, and nothing counts as clear.
         folder: Where the runs are kept; a comparison that was stopped goes on there. None keeps nothing.
         quiet: Show no progress; without it there is a bar, on a terminal only.
+        settings: With a name: the LSTM's settings, over the contest's own defaults.
 
     Raises:
         ConfigError: a value is out of range, or `folder` holds a comparison of something else.
+
+    Example:
+        >>> found = compare("language", "input.txt", seconds=60)  # doctest: +SKIP
+        >>> print(found.to_markdown(), found.verdict)  # doctest: +SKIP
     """
+    if isinstance(contest, str):
+        contest = _contest_named(contest, data, settings)
+    elif data is not None or settings:
+        raise ConfigError("data and settings go with the name of a task; a contest has its own.")
     if seeds < 1 or not seconds > 0 or not cells:
         raise ConfigError(f"compare needs a seed, a second and a cell at least, got {seeds}, {seconds} and {cells}.")
     record = _Record(contest, None if folder is None else Path(folder), quiet, len(cells) * (seeds + 3))
@@ -233,6 +250,13 @@ def compare(
         results = [_run_cell(contest, cell, seconds, seeds, record) for cell in cells]
         baselines = {name: record.value(name, measure) for name, measure in contest.baselines()}
     return Comparison(contest.task, contest.metric, results, baselines)
+
+
+def _contest_named(task: str, data: Any, settings: dict[str, Any]) -> Contest:
+    if task not in CONTESTS:
+        raise ConfigError(f"There is no comparison of {task!r}. Tasks: {', '.join(CONTESTS)}.")
+    module, _, name = CONTESTS[task].partition(":")
+    return getattr(import_module(module), name).from_data(data, **settings)
 
 
 def match_size(contest: Contest, cell: str) -> int:

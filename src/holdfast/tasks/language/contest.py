@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.errors import DataError
+from holdfast.errors import ConfigError, DataError
 from holdfast.layers import Layer
 from holdfast.tasks.compare import Metric, Outcome, Trial, step_microseconds
 from holdfast.tasks.language.config import LanguageConfig
@@ -27,6 +27,8 @@ SHORTEST = 1000  # characters
 ORDERS = range(2, 8)
 MOST_COUNTED = 5_000_000
 """Tokens that n-grams are counted over: the last of the training text."""
+DEFAULTS = LanguageConfig(hidden_size=128, num_layers=1, dropout=0.0)
+"""Small enough that a minute of training tells the cells apart."""
 
 
 class LanguageContest:
@@ -43,8 +45,8 @@ class LanguageContest:
     task = "language"
     metric = Metric("bits per character")
 
-    def __init__(self, text: str | None = None, *, files: Any = None, config: LanguageConfig | None = None):
-        self.config = config or LanguageConfig(hidden_size=128, num_layers=1, dropout=0.0)
+    def __init__(self, text: str | None = None, *, files: Any = None, config: LanguageConfig = DEFAULTS):
+        self.config = config
         whole = text if text is not None else "".join(open_source(None, files).blocks())
         if len(whole) < SHORTEST:
             raise DataError(f"The text has {len(whole)} characters; a comparison needs {SHORTEST} at least. Give more.")
@@ -52,6 +54,21 @@ class LanguageContest:
         self.training, self.validation, self.test = whole[: -2 * cut], whole[-2 * cut : -cut], whole[-cut:]
         config = self.config
         self._tokenizer: AbstractTokenizer = learn_tokenizer(config.units, [self.training], config.vocabulary_size)
+
+    @staticmethod
+    def from_data(data: Any, **settings: Any) -> LanguageContest:
+        """Return the contest over the text files that `data` names, one path or several.
+
+        Raises:
+            ConfigError: a setting is unknown or out of range, or no file is named.
+        """
+        if data is None:
+            raise ConfigError("Name the text to compare on: a path, or a list of them.")
+        try:
+            config = replace(DEFAULTS, **settings)
+        except TypeError as error:
+            raise ConfigError(f"compare: {error}.") from error
+        return LanguageContest(files=data, config=config)
 
     @property
     def hidden_size(self) -> int:
