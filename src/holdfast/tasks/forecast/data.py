@@ -1,0 +1,245 @@
+"""Read tables of time series into one form: long, sorted, on regular grids. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.errors import ConfigError, DataError
+from holdfast.tasks.forecast.grid import check_freq, continue_times, count_steps, default_season, infer_freq, times_of
+from holdfast.tasks.tables import column, number_column, read_table, refuse, time_column
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["SeriesTable", "continue_times", "default_season", "read_series"]
+
+Duplicates = Literal["refuse", "mean", "last"]
+
+LEAST_REGULAR = 0.1
+"""Share of steps that must be the most common one for a frequency to be inferred."""
+
+MOST_FILLED = 100
+"""How many times as many rows a table may have after its gaps are filled, where that is more than ten million."""
+
+
+@dataclass(frozen=True)
+class SeriesTable:
+    """Series in long form.
+
+    Attributes:
+        frame: `unique_id`, `ds`, `y` (float64, NaN where missing) and the exogenous columns (float64), with a
+            RangeIndex; series in order of first appearance, each in order of time, without duplicates, every step
+            from its first row to its last present.
+        freq: pandas' alias of the step, or the whole step where `ds` are whole numbers.
+    """
+
+    frame: pandas.DataFrame
+    freq: str | int
+
+
+@dataclass
+class _Rows:
+    """The rows of a table: number of the series [N], times [N], values by column [N], and the rows' names [N]."""
+
+    where: str
+    codes: NDArray[np.int64]
+    names: Any
+    times: NDArray[Any]
+    values: dict[str, NDArray[np.float64]]
+    rows: NDArray[np.int64]
+
+    def take(self, order: NDArray[Any]) -> _Rows:
+        values = {name: each[order] for name, each in self.values.items()}
+        return _Rows(self.where, self.codes[order], self.names, self.times[order], values, self.rows[order])
+
+    def inner(self) -> NDArray[np.bool_]:
+        """Return whether a row follows another of its series."""
+        return np.concatenate([[False], self.codes[1:] == self.codes[:-1]])
+
+    def place(self, position: int) -> str:
+        return f"{self.where}, row {self.rows[position]}: series {self.names[self.codes[position]]!r}"
+
+
+def read_series(
+    source: Any,
+    *,
+    id: str | None = "unique_id",
+    time: str = "ds",
+    target: str | Sequence[str] = "y",
+    exogenous: Sequence[str] = (),
+    freq: str | int | None = None,
+    duplicates: Duplicates = "refuse",
+    with_target: bool = True,
+) -> SeriesTable:
+    """Read series from a CSV or Parquet path or a frame; gaps become rows whose values are NaN.
+
+    Times with a zone become UTC instants (see `time_column`), so a clock that changes in spring and autumn has neither
+    a gap nor an hour twice. Ids of a CSV are text. A constant series, a series of one row and one without any value
+    are kept as they are.
+
+    Args:
+        source: What `read_table` reads.
+        id: Column of the series' names; None: the table is one series (or, in wide form, one for each target).
+        time: Column of times.
+        target: Column of values; several, with `id=None`, are each a series named by its column (the wide form).
+        exogenous: Columns of further numbers; in the wide form each series has them all.
+        freq: The step; None: the most common of the data. Series of other steps are then refused.
+        duplicates: Rows of one series and time: refused, averaged, or the last one of the table kept.
+        with_target: Whether to read the target; False is for future rows of the exogenous columns.
+
+    Raises:
+        DataError: a column is absent or holds what it may not, rows are duplicate or off the grid; names row and mend.
+        ConfigError: the arguments contradict each other.
+    """
+    if duplicates not in get_args(Duplicates):
+        raise ConfigError(f"duplicates must be one of {', '.join(get_args(Duplicates))}, got {duplicates!r}.")
+    targets = [target] if isinstance(target, str) else list(target)
+    _check_names(id, time, targets, list(exogenous))
+    frame, where = read_table(source)
+    rows = _read_rows(frame, where, id, time, targets, list(exogenous), with_target)
+    rows = _sorted(rows)
+    rows = _without_duplicates(rows, duplicates)
+    freq = _inferred(rows) if freq is None else check_freq(freq, rows.times)
+    return SeriesTable(_filled(rows, freq), freq)
+
+
+def _check_names(id: str | None, time: str, targets: list[str], exogenous: list[str]) -> None:
+    if not targets:
+        raise ConfigError("target names no column. Give one or more.")
+    if id is not None and len(targets) > 1:
+        raise ConfigError(f"Several targets ({', '.join(targets)}) are series by themselves: give id=None with them.")
+    names = [*([] if id is None else [id]), time, *targets, *exogenous]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ConfigError(f"Columns named for two things: {', '.join(sorted(map(str, twice)))}. Name each once.")
+    taken = {"unique_id", "ds", "y"} & set(exogenous)
+    if taken:
+        raise ConfigError(f"Exogenous columns cannot be named {', '.join(sorted(taken))}. Rename them.")
+
+
+def _read_rows(
+    frame: pandas.DataFrame,
+    where: str,
+    id: str | None,
+    time: str,
+    targets: list[str],
+    exogenous: list[str],
+    with_target: bool,
+) -> _Rows:
+    import pandas as pd
+
+    times = time_column(frame, time, where)
+    values = {name: number_column(frame, name, where) for name in exogenous}
+    rows = frame.index.to_numpy()
+    if id is not None:
+        codes, names = _series_of(frame, id, where)
+    else:
+        codes, names = np.repeat(np.arange(len(targets)), len(frame)), pd.Index(targets)
+        times, rows = np.tile(times, len(targets)), np.tile(rows, len(targets))
+        values = {name: np.tile(each, len(targets)) for name, each in values.items()}
+    if with_target:
+        values = {"y": np.concatenate([number_column(frame, name, where) for name in targets]), **values}
+    return _Rows(where, codes, names, times, values, rows)
+
+
+def _series_of(frame: pandas.DataFrame, id: str, where: str) -> tuple[NDArray[np.int64], Any]:
+    import pandas as pd
+
+    ids = column(frame, id, where)
+    try:
+        codes, names = pd.factorize(ids)
+    except TypeError as error:
+        raise DataError(f"{where}: column {id!r} holds what cannot name a series: {error}. Use text.") from error
+    names = pd.Index(names)
+    absent = codes < 0
+    empty = np.flatnonzero([isinstance(name, str) and not name.strip() for name in names])
+    absent |= np.isin(codes, empty)
+    if absent.any():
+        refuse(ids, absent, id, where, "names no series", "Fill it in, or leave the row out")
+    return codes.astype(np.int64), names
+
+
+def _sorted(rows: _Rows) -> _Rows:
+    inner = rows.inner()[1:]
+    later = rows.times[1:] >= rows.times[:-1]
+    in_order = (np.diff(rows.codes) >= 0).all() and (later | ~inner).all()
+    return rows if in_order else rows.take(np.lexsort((rows.times, rows.codes)))  # stable: ties stay in file order
+
+
+def _without_duplicates(rows: _Rows, duplicates: Duplicates) -> _Rows:
+    again = rows.inner()
+    again[1:] &= rows.times[1:] == rows.times[:-1]
+    if not again.any():
+        return rows
+    if duplicates == "refuse":
+        position = int(np.argmax(again))
+        raise DataError(
+            f"{rows.place(position)} has {rows.times[position]} a second time, first in row {rows.rows[position - 1]} "
+            f"({int(again.sum()):,} such rows). Leave one out, or choose duplicates='mean' or 'last'; where clocks "
+            "go back in autumn, write times in UTC."
+        )
+    starts = np.flatnonzero(~again)
+    if duplicates == "last":
+        return rows.take(np.append(starts[1:], len(again)) - 1)
+    group = np.cumsum(~again) - 1
+    kept = rows.take(starts)
+    for name, values in rows.values.items():
+        present = ~np.isnan(values)
+        counts = np.bincount(group[present], minlength=len(starts))
+        sums = np.bincount(group[present], values[present], minlength=len(starts))
+        kept.values[name] = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return kept
+
+
+def _inferred(rows: _Rows) -> str | int:
+    inner = rows.inner()
+    freq = infer_freq(rows.times, inner)
+    if freq is None:
+        if rows.times.dtype.kind != "M":
+            return 1
+        raise DataError(f"{rows.where}: no series has two rows, so the step of time cannot be seen. Give freq.")
+    return freq
+
+
+def _filled(rows: _Rows, freq: str | int) -> pandas.DataFrame:
+    """Put the rows on their grids and fill the gaps with NaN."""
+    import pandas as pd
+
+    starts = np.flatnonzero(~rows.inner())
+    lengths = np.diff(np.append(starts, len(rows.codes)))
+    first = np.repeat(rows.times[starts], lengths)
+    steps, off, grid = count_steps(rows.times, first, freq)
+    if off.any():
+        position = int(np.argmax(off))
+        raise DataError(
+            f"{rows.place(position)} has {rows.times[position]}, which is no whole number of steps of {freq!r} from "
+            f"its first time, {first[position]} ({int(off.sum()):,} such rows). Round the times, or give another freq."
+        )
+    begins = steps[starts]
+    sizes = steps[starts + lengths - 1] - begins + 1
+    total = int(sizes.sum())
+    if total > max(MOST_FILLED * len(rows.codes), 10_000_000):
+        raise DataError(
+            f"{rows.where}: on a grid of {freq!r} the {len(rows.codes):,} rows would become {total:,}. Look for a "
+            "wrong date, or give a longer freq."
+        )
+    codes, times, values = rows.codes, rows.times, rows.values
+    if total > len(codes):
+        offsets = np.cumsum(sizes) - sizes
+        target = steps + np.repeat(offsets - begins, lengths)
+        codes = np.repeat(rows.codes[starts], sizes)
+        all_steps = np.arange(total) + np.repeat(begins - offsets, sizes)
+        times = times_of(all_steps, np.repeat(rows.times[starts], sizes), freq, grid)
+        values = {name: _spread(each, target, total) for name, each in rows.values.items()}
+    return pd.DataFrame({"unique_id": rows.names.take(codes), "ds": times, **values})
+
+
+def _spread(values: NDArray[np.float64], target: NDArray[np.int64], total: int) -> NDArray[np.float64]:
+    spread = np.full(total, np.nan)
+    spread[target] = values
+    return spread

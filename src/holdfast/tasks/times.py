@@ -1,0 +1,194 @@
+"""Read a table's column of times: dates and times as people write them, or whole numbers. Needs no torch.
+
+Text is read by its form, never guessed row by row: ISO 8601 (also with slashes, also down to the year and month alone),
+20240131, 31.1.2024 and 31/1/2024 or 1/31/2024 (the column itself must show which comes first), 2024Q1, and whole
+numbers. Times with a zone are kept as UTC instants; all rows must have the same offset.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.errors import DataError
+from holdfast.tasks.columns import arrow_module, column, flags, is_text, refuse, trimmed
+
+if TYPE_CHECKING:
+    import pandas
+
+Times = NDArray[Any]
+"""datetime64[us] or int64."""
+
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+_ZONE = r" ?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
+_FORMS = {
+    "whole": r"^[+-]?[0-9]{1,18}$",
+    "iso": rf"^[0-9]{{4}}[-/][0-9]{{1,2}}(?:[-/][0-9]{{1,2}}(?:[T ]{_CLOCK})?)?$",
+    "zoned": rf"^[0-9]{{4}}[-/][0-9]{{1,2}}[-/][0-9]{{1,2}}[T ]{_CLOCK}{_ZONE}$",
+    "dotted": rf"^[0-9]{{1,2}}\.[0-9]{{1,2}}\.[0-9]{{4}}(?:[T ]{_CLOCK})?$",
+    "slashed": rf"^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}(?:[T ]{_CLOCK}(?: ?[AaPp][Mm])?)?$",
+    "quarter": r"^[0-9]{4}[- ]?[Qq][1-4]$",
+}
+_MEND = "Write times as 2024-01-31 or 2024-01-31 13:00:00, all in one form"
+
+
+def time_column(frame: pandas.DataFrame, name: str, where: str) -> Times:
+    """Return a column of times as datetime64[us], or as int64 where it holds whole numbers.
+
+    Times with a zone become UTC instants; where each is midnight in the column's own zone they are dates, and stay
+    the dates they are. Whole numbers that all read as dates from 1800 to 2199, such as 20240131, are dates.
+
+    Raises:
+        DataError: a time is missing or cannot be read, offsets differ, or nothing shows whether the day or the month
+            comes first; names the row.
+    """
+    import pandas as pd
+
+    values = column(frame, name, where)
+    absent = values.isna().to_numpy()
+    if absent.any():
+        refuse(values, absent, name, where, "is no time", f"Fill it in, or leave the row out. {_MEND}")
+    dtype = values.dtype
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        return _instants(values)
+    if isinstance(dtype, pd.PeriodDtype):
+        return _instants(values.dt.to_timestamp())
+    if pd.api.types.is_integer_dtype(dtype):
+        return _whole(values, values.to_numpy(dtype=np.int64), name, where)
+    if is_text(values):
+        return _from_text(values, name, where)
+    if pd.api.types.is_object_dtype(dtype) or "date" in str(dtype) or "timestamp" in str(dtype):
+        return _from_objects(values, name, where)
+    raise DataError(f"{where}: column {name!r} holds {dtype}, not times. {_MEND}.")
+
+
+def _instants(values: pandas.Series) -> Times:
+    zone = getattr(values.dt, "tz", None)
+    if zone is not None:
+        local = values.dt.tz_localize(None)
+        midnight = (local == local.dt.normalize()).all()
+        values = local if midnight else values.dt.tz_convert("UTC").dt.tz_localize(None)
+    return values.to_numpy().astype("datetime64[us]")
+
+
+def _whole(values: pandas.Series, numbers: NDArray[np.int64], name: str, where: str) -> Times:
+    import pandas as pd
+
+    if ((numbers >= 18000101) & (numbers <= 21991231)).all():
+        dates = pd.to_datetime(pd.Series(numbers).astype(str), format="%Y%m%d", errors="coerce")
+        if dates.notna().all():
+            return _instants(dates)
+    huge = np.abs(numbers) > 10**17
+    if huge.any():
+        refuse(values, huge, name, where, "is too large for a time", _MEND)
+    return numbers
+
+
+def _from_objects(values: pandas.Series, name: str, where: str) -> Times:
+    import pandas as pd
+
+    texts = np.array([isinstance(value, str) for value in values])
+    if texts.any():
+        refuse(values, texts, name, where, "is text among other things", _MEND)
+    try:
+        times = pd.to_datetime(values)
+    except (TypeError, ValueError, OverflowError) as error:
+        reason = str(error).splitlines()[0][:150].rstrip(". ")
+        raise DataError(f"{where}: column {name!r} holds what is no time: {reason}. {_MEND}.") from error
+    return _instants(times)
+
+
+def _from_text(values: pandas.Series, name: str, where: str) -> Times:
+    compute = arrow_module("compute")
+    text = trimmed(values)
+    forms = {form: flags(compute.match_substring_regex(text, pattern)) for form, pattern in _FORMS.items()}
+    form = next((form for form, fits in forms.items() if fits[0]), None)
+    if form is None:
+        alien = ~np.any(list(forms.values()), axis=0)
+        refuse(values, alien, name, where, "is no time that can be read", _MEND)
+    if not forms[form].all():
+        refuse(values, ~forms[form], name, where, f"is no time, or in another form than {text[0].as_py()!r}", _MEND)
+    if form == "whole":
+        numbers = text.cast(arrow_module().int64()) if not compute.any(compute.starts_with(text, "+")).as_py() else None
+        if numbers is None:
+            numbers = compute.cast(compute.replace_substring_regex(text, r"^\+", ""), arrow_module().int64())
+        return _whole(values, numbers.to_numpy(), name, where)
+    if form == "quarter":
+        years = compute.cast(compute.utf8_slice_codeunits(text, 0, 4), arrow_module().int64()).to_numpy()
+        quarters = compute.cast(compute.utf8_slice_codeunits(text, -1), arrow_module().int64()).to_numpy()
+        return ((years - 1970) * 12 + (quarters - 1) * 3).astype("datetime64[M]").astype("datetime64[us]")
+    if form in ("dotted", "slashed"):
+        return _day_and_month(values, text, form, name, where)
+    return _iso(values, text, form, name, where)
+
+
+def _iso(values: pandas.Series, text: Any, form: str, name: str, where: str) -> Times:
+    compute = arrow_module("compute")
+    if form == "zoned":
+        zones = compute.extract_regex(text, rf"(?P<zone>{_ZONE})$").field(0)
+        zones = compute.replace_substring_regex(zones, "[ :]", "")
+        other = flags(compute.not_equal(compute.if_else(compute.equal(zones, "Z"), "+0000", zones), _offset(zones[0])))
+        if other.any():
+            mend = "Write all times in UTC (2024-01-31T12:00:00Z), or all without offset"
+            refuse(values, other, name, where, f"has another offset than {text[0].as_py()!r}", mend)
+    return _parsed(values, compute.replace_substring(text, "/", "-"), "ISO8601", name, where)
+
+
+def _offset(zone: Any) -> str:
+    return "+0000" if zone.as_py() == "Z" else zone.as_py()
+
+
+def _day_and_month(values: pandas.Series, text: Any, form: str, name: str, where: str) -> Times:
+    compute = arrow_module("compute")
+    parts = compute.extract_regex(text, r"^(?P<a>[0-9]{1,2})[./](?P<b>[0-9]{1,2})")
+    first, second = (compute.cast(parts.field(n), arrow_module().int64()).to_numpy() for n in (0, 1))
+    mend = "Write dates as 2024-01-31"
+    if form == "dotted" or (first > 12).any():
+        wrong, order = second > 12, "%d/%m/%Y"
+        if wrong.any():
+            refuse(values, wrong, name, where, "has the month first where other rows have the day first", mend)
+    elif (second > 12).any():
+        order = "%m/%d/%Y"
+    else:
+        everywhere = np.ones(len(values), dtype=bool)
+        refuse(values, everywhere, name, where, "may have the day or the month first; no row shows which", mend)
+    clock = _clock_format(values, text, name, where)
+    return _parsed(values, compute.replace_substring(text, ".", "/", max_replacements=2), order + clock, name, where)
+
+
+def _clock_format(values: pandas.Series, text: Any, name: str, where: str) -> str:
+    """Return the strptime format of what follows the date in each row."""
+    compute = arrow_module("compute")
+    shapes = {
+        "": r"[0-9]{4}$",
+        " %H:%M": r" [0-9]{1,2}:[0-9]{2}$",
+        "T%H:%M": r"T[0-9]{1,2}:[0-9]{2}$",
+        " %H:%M:%S": r" [0-9]{1,2}:[0-9]{2}:[0-9]{2}$",
+        "T%H:%M:%S": r"T[0-9]{1,2}:[0-9]{2}:[0-9]{2}$",
+        " %H:%M:%S.%f": r" [0-9]{1,2}:[0-9]{2}:[0-9]{2}\.[0-9]+$",
+        " %I:%M %p": r" [0-9]{1,2}:[0-9]{2} [AaPp][Mm]$",
+        " %I:%M:%S %p": r" [0-9]{1,2}:[0-9]{2}:[0-9]{2} [AaPp][Mm]$",
+        " %I:%M%p": r" [0-9]{1,2}:[0-9]{2}[AaPp][Mm]$",
+        " %I:%M:%S%p": r" [0-9]{1,2}:[0-9]{2}:[0-9]{2}[AaPp][Mm]$",
+    }
+    for clock, pattern in shapes.items():
+        fits = flags(compute.match_substring_regex(text, pattern))
+        if fits[0]:
+            if not fits.all():
+                refuse(values, ~fits, name, where, f"is in another form than {text[0].as_py()!r}", _MEND)
+            return clock
+    refuse(values, np.ones(len(values), dtype=bool), name, where, "is no time that can be read", _MEND)
+
+
+def _parsed(values: pandas.Series, text: Any, form: str, name: str, where: str) -> Times:
+    import pandas as pd
+
+    # Few distinct times are common (many series on one grid): each is parsed once.
+    encoded = text.dictionary_encode()
+    times = pd.to_datetime(encoded.dictionary.to_pandas(), format=form, errors="coerce", utc=True)
+    if times.isna().any():
+        bad = times.isna().to_numpy()[encoded.indices.to_numpy()]
+        refuse(values, bad, name, where, "is no date in the calendar", _MEND)
+    return times.dt.tz_localize(None).to_numpy().astype("datetime64[us]")[encoded.indices.to_numpy()]
