@@ -56,7 +56,7 @@ def time_column(frame: pandas.DataFrame, name: str, where: str) -> Times:
     if isinstance(dtype, pd.PeriodDtype):
         return _instants(values.dt.to_timestamp())
     if pd.api.types.is_integer_dtype(dtype):
-        return _whole(values, values.to_numpy(dtype=np.int64), name, where)
+        return _whole(values, values.to_numpy(), name, where)
     if is_text(values):
         return _from_text(values, name, where)
     if pd.api.types.is_object_dtype(dtype) or "date" in str(dtype) or "timestamp" in str(dtype):
@@ -73,17 +73,17 @@ def _instants(values: pandas.Series) -> Times:
     return values.to_numpy().astype("datetime64[us]")
 
 
-def _whole(values: pandas.Series, numbers: NDArray[np.int64], name: str, where: str) -> Times:
+def _whole(values: pandas.Series, numbers: NDArray[Any], name: str, where: str) -> Times:
     import pandas as pd
 
     if ((numbers >= 18000101) & (numbers <= 21991231)).all():
         dates = pd.to_datetime(pd.Series(numbers).astype(str), format="%Y%m%d", errors="coerce")
         if dates.notna().all():
             return _instants(dates)
-    huge = np.abs(numbers) > 10**17
+    huge = (numbers > 10**17) | (numbers < -(10**17))
     if huge.any():
         refuse(values, huge, name, where, "is too large for a time", _MEND)
-    return numbers
+    return numbers.astype(np.int64)
 
 
 def _from_objects(values: pandas.Series, name: str, where: str) -> Times:

@@ -104,8 +104,9 @@ def read_series(
     rows = _read_rows(frame, where, id, time, targets, list(exogenous), with_target)
     rows = _sorted(rows)
     rows = _without_duplicates(rows, duplicates)
+    inferred = freq is None
     freq = _inferred(rows) if freq is None else check_freq(freq, rows.times)
-    return SeriesTable(_filled(rows, freq), freq)
+    return SeriesTable(_filled(rows, freq, inferred), freq)
 
 
 def _check_names(id: str | None, time: str, targets: list[str], exogenous: list[str]) -> None:
@@ -206,7 +207,29 @@ def _inferred(rows: _Rows) -> str | int:
     return freq
 
 
-def _filled(rows: _Rows, freq: str | int) -> pandas.DataFrame:
+def _check_inferred(rows: _Rows, steps: NDArray[np.int64], freq: str | int) -> None:
+    """Refuse a frequency that few rows have, or that is not that of each series."""
+    inner = rows.inner()
+    passed = np.diff(steps, prepend=0)
+    regular = inner & (passed == 1)
+    if regular.sum() < LEAST_REGULAR * inner.sum():
+        raise DataError(
+            f"{rows.where}: the times are irregular: their most common step, {freq!r}, follows only "
+            f"{int(regular.sum()):,} of {int(inner.sum()):,} rows. Give freq, or bring them to a regular step first."
+        )
+    followed = np.bincount(rows.codes[inner], minlength=len(rows.names))
+    other = (followed >= 3) & (np.bincount(rows.codes[regular], minlength=len(rows.names)) == 0)
+    if other.any():
+        series = int(np.argmax(other))
+        position = int(np.flatnonzero(rows.codes == series)[1])
+        raise DataError(
+            f"{rows.place(position)} goes on by {rows.times[position] - rows.times[position - 1]}, where most series "
+            f"have the step {freq!r} ({int(other.sum()):,} such series). Read series of different steps one by one, or "
+            "give freq to fill their gaps."
+        )
+
+
+def _filled(rows: _Rows, freq: str | int, inferred: bool) -> pandas.DataFrame:
     """Put the rows on their grids and fill the gaps with NaN."""
     import pandas as pd
 
@@ -220,6 +243,8 @@ def _filled(rows: _Rows, freq: str | int) -> pandas.DataFrame:
             f"{rows.place(position)} has {rows.times[position]}, which is no whole number of steps of {freq!r} from "
             f"its first time, {first[position]} ({int(off.sum()):,} such rows). Round the times, or give another freq."
         )
+    if inferred:
+        _check_inferred(rows, steps, freq)
     begins = steps[starts]
     sizes = steps[starts + lengths - 1] - begins + 1
     total = int(sizes.sum())
