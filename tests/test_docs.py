@@ -78,6 +78,7 @@ def test_examples_in_docstrings_run(name, tmp_path, monkeypatch):
 def test_example_runs(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(path), "--tiny"])
+    monkeypatch.syspath_prepend(path.parent)  # as Python does for a script
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out.strip()
     assert not os.listdir(tmp_path), "an example writes nothing unless asked"
