@@ -25,9 +25,7 @@ class Lifetime(AbstractEstimator[LifetimeConfig, LifetimeNetwork]):
 
     kind, noun, config_type = "lifetime", "lifetime model", LifetimeConfig
 
-    def fit(
-        self, machines: Sequence[Any], left: Any, *, folder: Folder | None = None, quiet: bool = False
-    ) -> Lifetime:
+    def fit(self, machines: Sequence[Any], left: Any, *, folder: Folder | None = None, quiet: bool = False) -> Lifetime:
         """Train on machines [steps, sensors] and the steps that each had left; the last fifth is held out."""
         rows, answers = read_machines(machines), np.asarray(left, dtype=np.float32)
         cut = max(1, len(rows) * 4 // 5)
