@@ -6,6 +6,7 @@
 #endif
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <new>
@@ -119,6 +120,34 @@ unsigned num_cores() {
 
 double split_from = 1.5e6;  // multiply-adds of a call below which waking a second thread costs more
 
+// Beside other busy processes a crew that waits at every step loses the processor at each of them, and a call takes a
+// hundred times as long. After such a call the next ones run on one thread for a while, longer each time; the bits are
+// the same for any number of threads.
+class Crowding {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  bool holds(Clock::time_point now) const { return now.time_since_epoch().count() < until.load(std::memory_order_relaxed); }
+
+  void note(Clock::time_point start, Clock::time_point end, double work) {
+    const std::chrono::duration<double> taken = end - start;
+    if (taken.count() < kAllowed + work / kSlowest) return pause.store(kShortest, std::memory_order_relaxed);
+    const Clock::rep next = pause.load(std::memory_order_relaxed);
+    until.store((end + Clock::duration(next)).time_since_epoch().count(), std::memory_order_relaxed);
+    pause.store(next < kLongest ? 2 * next : next, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr double kAllowed = 1e-3;  // seconds, beside the work itself
+  static constexpr double kSlowest = 2e9;   // multiply-adds a second: one thread is many times as fast
+  static constexpr Clock::rep kShortest = std::chrono::duration_cast<Clock::duration>(std::chrono::milliseconds(20)).count();
+  static constexpr Clock::rep kLongest = std::chrono::duration_cast<Clock::duration>(std::chrono::seconds(1)).count();
+
+  std::atomic<Clock::rep> until{Clock::time_point::min().time_since_epoch().count()};
+  std::atomic<Clock::rep> pause{kShortest};
+};
+Crowding crowding;
+
 template <class Real>
 unsigned useful_threads(const Call<Real>& call, unsigned threads) {
   return threads < 2 || multiply_adds(call) < split_from ? 1 : threads;
@@ -155,12 +184,15 @@ void ask_for_results(const Call<Real>& call, const Gradients<Real>* gradients) {
 template <class Real>
 void run(const Call<Real>& call, const Gradients<Real>* gradients, unsigned threads) {
   const LevelOf<Real>& level = kernels_of<Real>(*current);
-  const unsigned useful = useful_threads(call, threads);
+  const auto start = Crowding::Clock::now();
+  const bool watched = split_from > 0;  // tests that split everything mean it
+  const unsigned useful = watched && crowding.holds(start) ? 1 : useful_threads(call, threads);
   ask_for_results(call, gradients);
   const Memory scratch(level.scratch_size(call, gradients, useful));
   level.prepare(call, gradients, scratch.usable(), useful, useful > num_cores() ? 20 : 4000);
   Job<Real> job{level, call, gradients, scratch.usable(), useful};
   run_on_team(&Job<Real>::work, &job, useful);
+  if (watched && useful > 1) crowding.note(start, Crowding::Clock::now(), multiply_adds(call) * (gradients ? 2 : 1));
 }
 
 }  // namespace
