@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.errors import ConfigError, DataError
-from holdfast.tasks.forecast.grid import check_freq, continue_times, count_steps, default_season, infer_freq, times_of
+from holdfast.tasks.forecast.grid import (
+    check_freq,
+    continue_times,
+    count_steps,
+    default_season,
+    infer_freq,
+    times_of,
+    write_time,
+)
 from holdfast.tasks.tables import column, number_column, read_table, refuse, time_column
 
 if TYPE_CHECKING:
@@ -180,9 +188,9 @@ def _without_duplicates(rows: _Rows, duplicates: Duplicates) -> _Rows:
     if duplicates == "refuse":
         position = int(np.argmax(again))
         raise DataError(
-            f"{rows.place(position)} has {rows.times[position]} a second time, first in row {rows.rows[position - 1]} "
-            f"({int(again.sum()):,} such rows). Leave one out, or choose duplicates='mean' or 'last'; where clocks "
-            "go back in autumn, write times in UTC."
+            f"{rows.place(position)} has {write_time(rows.times[position])} a second time, first in row "
+            f"{rows.rows[position - 1]} ({int(again.sum()):,} such rows). Leave one out, or choose duplicates='mean' "
+            "or 'last'; where clocks go back in autumn, write times in UTC."
         )
     starts = np.flatnonzero(~again)
     if duplicates == "last":
@@ -207,11 +215,11 @@ def _inferred(rows: _Rows) -> str | int:
     return freq
 
 
-def _check_inferred(rows: _Rows, steps: NDArray[np.int64], freq: str | int) -> None:
+def _check_inferred(rows: _Rows, steps: NDArray[np.int64], off: NDArray[np.bool_], freq: str | int) -> None:
     """Refuse a frequency that few rows have, or that is not that of each series."""
     inner = rows.inner()
     passed = np.diff(steps, prepend=0)
-    regular = inner & (passed == 1)
+    regular = inner & (passed == 1) & ~off
     if regular.sum() < LEAST_REGULAR * inner.sum():
         raise DataError(
             f"{rows.where}: the times are irregular: their most common step, {freq!r}, follows only "
@@ -223,9 +231,9 @@ def _check_inferred(rows: _Rows, steps: NDArray[np.int64], freq: str | int) -> N
         series = int(np.argmax(other))
         position = int(np.flatnonzero(rows.codes == series)[1])
         raise DataError(
-            f"{rows.place(position)} goes on by {rows.times[position] - rows.times[position - 1]}, where most series "
-            f"have the step {freq!r} ({int(other.sum()):,} such series). Read series of different steps one by one, or "
-            "give freq to fill their gaps."
+            f"{rows.place(position)} comes at {write_time(rows.times[position])}, after "
+            f"{write_time(rows.times[position - 1])}, where most series have the step {freq!r} ({int(other.sum()):,} "
+            "such series). Read series of different steps one by one, or give freq to fill their gaps."
         )
 
 
@@ -237,14 +245,15 @@ def _filled(rows: _Rows, freq: str | int, inferred: bool) -> pandas.DataFrame:
     lengths = np.diff(np.append(starts, len(rows.codes)))
     first = np.repeat(rows.times[starts], lengths)
     steps, off, grid = count_steps(rows.times, first, freq)
+    if inferred:
+        _check_inferred(rows, steps, off, freq)
     if off.any():
         position = int(np.argmax(off))
         raise DataError(
-            f"{rows.place(position)} has {rows.times[position]}, which is no whole number of steps of {freq!r} from "
-            f"its first time, {first[position]} ({int(off.sum()):,} such rows). Round the times, or give another freq."
+            f"{rows.place(position)} has {write_time(rows.times[position])}, which is no whole number of steps of "
+            f"{freq!r} from its first time, {write_time(first[position])} ({int(off.sum()):,} such rows). Round the "
+            "times, or give another freq."
         )
-    if inferred:
-        _check_inferred(rows, steps, freq)
     begins = steps[starts]
     sizes = steps[starts + lengths - 1] - begins + 1
     total = int(sizes.sum())

@@ -56,7 +56,7 @@ def default_season(freq: str | int) -> int:
     if isinstance(freq, int | np.integer):
         return 1
     offset = _offset(freq)
-    name = offset.name.split("-")[0]
+    name = offset.rule_code.split("-")[0]
     tick = _tick(offset)
     if tick and tick % (7 * DAY):
         for unit, span in _SPANS.items():
@@ -123,6 +123,12 @@ def times_of(steps: Whole, first: Times, freq: str | int, grid: Times) -> Times:
     if isinstance(freq, int | np.integer):
         return first + steps * int(freq)
     return first + (steps * _tick(_offset(freq))).astype("timedelta64[us]")
+
+
+def write_time(time: Any) -> str:
+    """Return a time as a person writes it: 2024-01-31, 2024-01-31 13:00:00, or the whole number."""
+    text = str(time).replace("T", " ")
+    return text.removesuffix(".000000").removesuffix(" 00:00:00")
 
 
 def infer_freq(times: Times, inner: NDArray[np.bool_]) -> str | int | None:
