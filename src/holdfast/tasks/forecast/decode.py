@@ -1,0 +1,129 @@
+"""From the network's numbers to forecasts with intervals: quantiles, their calibration, and the frame people get."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from holdfast.errors import ConfigError
+from holdfast.tasks.estimator import evaluating
+from holdfast.tasks.forecast.model import MEDIAN, QUANTILES, ForecastNetwork
+from holdfast.tasks.forecast.windows import Doubles, Whole, WindowReader, Windows
+
+if TYPE_CHECKING:
+    import pandas
+
+BLOCK = 512  # windows forecast at once; the result does not depend on it
+
+
+def check_levels(level: Any) -> list[float]:
+    """Return the levels, in percent.
+
+    Raises:
+        ConfigError: one is not between 0 and 100.
+    """
+    levels = [level] if isinstance(level, int | float) else list(level)
+    for one in levels:
+        if isinstance(one, bool) or not isinstance(one, int | float) or not 0 < one < 100:
+            raise ConfigError(f"level must be numbers between 0 and 100, such as [80, 95], got {one!r}.")
+    return sorted(levels)
+
+
+def forecast_windows(network: ForecastNetwork, reader: WindowReader, rows: Whole, origins: Whole) -> Doubles:
+    """Return the values of QUANTILES [windows, H, Q] for each (series, origin)."""
+    return _forecast(network, reader, rows, origins, calibrated=False)
+
+
+def forecast_calibrated(network: ForecastNetwork, reader: WindowReader, rows: Whole, origins: Whole) -> Doubles:
+    """Return the same with each quantile moved to where held-out windows say it belongs."""
+    return _forecast(network, reader, rows, origins, calibrated=True)
+
+
+def _forecast(network: ForecastNetwork, reader: WindowReader, rows: Whole, origins: Whole, calibrated: bool) -> Doubles:
+    found = np.empty((len(rows), reader.shape.horizon, len(QUANTILES)))
+    with evaluating(network):
+        for begin in range(0, len(rows), BLOCK):
+            windows = reader.read(rows[begin : begin + BLOCK], origins[begin : begin + BLOCK])
+            numbers = quantiles_of(network, windows)
+            if calibrated:
+                moved = numbers + calibration_of(network).weight.detach().double().cpu().numpy()
+                numbers = np.sort(moved, axis=-1)
+            found[begin : begin + BLOCK] = reader.restore(numbers, windows)
+    return found
+
+
+def calibration_of(network: ForecastNetwork) -> Any:
+    """Return the layer that holds what is added to each quantile."""
+    return network.modules_by_name["calibration"]
+
+
+def quantiles_of(network: ForecastNetwork, windows: Windows) -> Doubles:
+    """Return QUANTILES [B, H, Q] on the windows' common scale."""
+    outputs = network(windows).double().cpu().numpy()
+    if network.config.loss != "student":
+        return outputs
+    place, width, tails = np.moveaxis(outputs, -1, 0)[..., None]
+    return place + width * _student_quantiles(tails, np.array(QUANTILES))
+
+
+def _student_quantiles(tails: Doubles, levels: Doubles) -> Doubles:
+    from scipy.stats import t
+
+    return t.ppf(levels, tails)
+
+
+def calibrate(network: ForecastNetwork, reader: WindowReader, rows: Whole, origins: Whole) -> None:
+    """Set the calibration: per future step, the move after which a share q of held-out values lies below quantile q.
+
+    Steps with few held-out values share one move (split conformal prediction, one side at a time).
+    """
+    errors = []
+    with evaluating(network):
+        for begin in range(0, len(rows), BLOCK):
+            windows = reader.read(rows[begin : begin + BLOCK], origins[begin : begin + BLOCK])
+            gaps = windows.target[..., None] - quantiles_of(network, windows)
+            errors.append(np.where(windows.known[..., None] > 0, gaps, np.nan))
+    gaps = np.concatenate(errors)
+    moves = np.zeros(gaps.shape[1:])
+    for place, quantile in enumerate(QUANTILES):
+        for step in range(gaps.shape[1]):
+            own = gaps[:, step, place]
+            own = own[~np.isnan(own)]
+            known = own if len(own) >= 100 else gaps[..., place][~np.isnan(gaps[..., place])]
+            if len(known):
+                moves[step, place] = np.quantile(known, conformal_rank(quantile, len(known)))
+    moves[:, MEDIAN] = 0.0  # the forecast itself stays
+    with torch.no_grad():
+        layer = calibration_of(network)
+        layer.weight.copy_(torch.as_tensor(moves))
+
+
+def conformal_rank(quantile: float, count: int) -> float:
+    """Return the rank, as a share, that leaves a new value beyond it with the right chance: 1 / count further out."""
+    rank = quantile * (1 + 1 / count) - (1 / count if quantile < 0.5 else 0)
+    return min(max(rank, 0.0), 1.0)
+
+
+def at_level(quantiles: Doubles, share: float) -> Doubles:
+    """Return the quantile of `share` from QUANTILES [..., Q]: a straight line in normal scores, between and beyond."""
+    scores = [NormalDist().inv_cdf(one) for one in QUANTILES]
+    wanted = NormalDist().inv_cdf(share)
+    right = int(np.clip(np.searchsorted(scores, wanted - 1e-12), 1, len(scores) - 1))
+    part = (wanted - scores[right - 1]) / (scores[right] - scores[right - 1])
+    return quantiles[..., right - 1] * (1 - part) + quantiles[..., right] * part
+
+
+def forecast_frame(ids: Any, times: Any, quantiles: Doubles, name: str, levels: Sequence[float]) -> pandas.DataFrame:
+    """Return a long frame: unique_id, ds, the median under the cell's name, and each level's two bounds."""
+    import pandas as pd
+
+    flat = quantiles.reshape(-1, quantiles.shape[-1])
+    columns = {"unique_id": ids, "ds": times, name: flat[:, MEDIAN]}
+    for level in levels:
+        columns[f"{name}-lo-{level:g}"] = at_level(flat, 0.5 - level / 200)
+        columns[f"{name}-hi-{level:g}"] = at_level(flat, 0.5 + level / 200)
+    return pd.DataFrame(columns)

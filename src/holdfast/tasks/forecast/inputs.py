@@ -1,0 +1,205 @@
+"""From tables to flat arrays: how columns are read and scaled, what is held out, and what is known of the future."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from holdfast.errors import ConfigError, DataError
+from holdfast.tasks.forecast.config import WindowSettings
+from holdfast.tasks.forecast.data import SeriesTable, continue_times, read_series
+from holdfast.tasks.forecast.linear import Split
+from holdfast.tasks.forecast.windows import Series, Whole
+
+if TYPE_CHECKING:
+    import pandas
+
+FEW_SERIES = 50
+"""Below this many, the last steps of every series are held out; from there on, of every fifth series."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How tables are read; a saved model keeps it, so that new data is read as the old was.
+
+    Attributes:
+        id, time, target, freq, duplicates: As `read_series` takes them; freq None until data was seen.
+        scales: Mean and deviation of each further column by name.
+    """
+
+    id: str | None = "unique_id"
+    time: str = "ds"
+    target: str | tuple[str, ...] = "y"
+    freq: str | int | None = None
+    duplicates: str = "refuse"
+    scales: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> Reading:
+        """Read what `to_dict` gave; TypeError or ValueError where it is none."""
+        target = fields["target"] if isinstance(fields["target"], str) else tuple(fields["target"])
+        scales = {str(name): (float(mean), float(deviation)) for name, (mean, deviation) in fields["scales"].items()}
+        return cls(**{**fields, "target": target, "scales": scales})
+
+    def table(self, source: Any, exogenous: tuple[str, ...], with_target: bool = True) -> SeriesTable:
+        duplicates: Any = self.duplicates
+        return read_series(
+            source,
+            id=self.id,
+            time=self.time,
+            target=self.target if isinstance(self.target, str) else list(self.target),
+            exogenous=exogenous,
+            freq=self.freq,
+            duplicates=duplicates,
+            with_target=with_target,
+        )
+
+
+def learn_scales(table: SeriesTable, settings: WindowSettings) -> dict[str, tuple[float, float]]:
+    """Return mean and deviation of each further column.
+
+    Raises:
+        DataError: a column has no value at all, or one that is not finite.
+    """
+    scales = {}
+    for name in settings.columns:
+        known = table.frame[name].to_numpy()
+        known = known[~np.isnan(known)]
+        if not len(known) or not np.isfinite(known).all():
+            raise DataError(f"Column {name!r} has no values, or infinite ones. Mend it or leave it out.")
+        deviation = float(known.std())
+        scales[name] = (float(known.mean()), deviation if deviation > 0 else 1.0)
+    return scales
+
+
+def make_series(table: SeriesTable, reading: Reading, settings: WindowSettings) -> Series:
+    """Lay a table out as flat arrays."""
+    frame = table.frame
+    ids = frame["unique_id"].to_numpy()
+    starts = np.concatenate([np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])), [len(ids)]]).astype(
+        np.int64
+    )
+    if not len(ids):
+        raise DataError("There is no series: the table has no rows.")
+    times = frame["ds"].to_numpy()
+    static = np.zeros((len(starts) - 1, 0), np.float32)
+    if settings.static:
+        static = np.stack([_static(frame, name, starts, reading) for name in settings.static], axis=1)
+    return Series(
+        ids[starts[:-1]],
+        starts,
+        frame["y"].to_numpy() if "y" in frame else np.full(len(frame), np.nan),
+        _numbers(times),
+        scaled_columns(frame, (*settings.historic, *settings.future), reading),
+        static,
+        times.dtype.kind == "M",
+    )
+
+
+def scaled_columns(frame: pandas.DataFrame, names: tuple[str, ...], reading: Reading) -> Any:
+    """Return columns [N, F], standardised; what is missing becomes zero, the mean."""
+    found = np.zeros((len(frame), len(names)), np.float32)
+    for place, name in enumerate(names):
+        mean, deviation = reading.scales[name]
+        found[:, place] = np.nan_to_num((frame[name].to_numpy() - mean) / deviation)
+    return found
+
+
+def _static(frame: pandas.DataFrame, name: str, starts: Whole, reading: Reading) -> Any:
+    values = frame[name].to_numpy()
+    mean, deviation = reading.scales[name]
+    high = np.fmax.reduceat(values, starts[:-1])
+    low = np.fmin.reduceat(values, starts[:-1])
+    if (high != low).any():
+        row = int(np.argmax((high != low) & ~np.isnan(high)))
+        if not np.isnan(high[row]):
+            raise DataError(
+                f"Column {name!r} changes within series {frame['unique_id'].iloc[int(starts[row])]!r}, "
+                f"from {low[row]:g} to {high[row]:g}, so it is not static. Name it among historic or future."
+            )
+    return np.nan_to_num((high - mean) / deviation).astype(np.float32)
+
+
+def _numbers(times: Any) -> Whole:
+    return times.astype("M8[us]").astype(np.int64) if times.dtype.kind == "M" else times.astype(np.int64)
+
+
+def split_series(series: Series, horizon: int, season: int, validation_size: int) -> Split:
+    """Hold out the last steps, of every series or of every fifth.
+
+    Raises:
+        DataError: no series is long enough to train on.
+    """
+    lengths = series.lengths
+    if validation_size:
+        held_out = np.minimum(validation_size, lengths // 2)
+    elif len(series) >= FEW_SERIES:
+        held_out = np.where(np.arange(len(series)) % 5 == 0, np.minimum(horizon + season, lengths // 3), 0)
+    else:
+        wanted = np.maximum(horizon + min(season, horizon), (0.15 * lengths).astype(np.int64))
+        held_out = np.minimum(wanted, lengths // 3)
+    longest = int((lengths - held_out).max())
+    if longest < 2 or not (~np.isnan(series.values)).any():
+        raise DataError("No series has the two known values that are the least to learn from. Give longer series.")
+    place = np.arange(len(series.values)) - np.repeat(series.starts[:-1], lengths)
+    hidden = place >= np.repeat(lengths - held_out, lengths)
+    return Split(replace(series, values=np.where(hidden, np.nan, series.values)), series, held_out)
+
+
+def with_future(
+    series: Series, table: SeriesTable, horizon: int, reading: Reading, settings: WindowSettings, future: Any
+) -> tuple[Series, Any]:
+    """Return the series with `horizon` empty steps added to each, and the times of those steps [S * H].
+
+    Raises:
+        DataError: future-known columns are absent for some of those steps.
+        ConfigError: there are future-known columns and no `future`, or the other way round.
+    """
+    last = table.frame["ds"].to_numpy()[series.starts[1:] - 1]
+    times = continue_times(last, table.freq, horizon)
+    added = np.zeros((len(times), series.columns.shape[1]), np.float32)
+    if settings.future:
+        added[:, len(settings.historic) :] = _future_columns(series, times, horizon, reading, settings, future)
+    elif future is not None:
+        raise ConfigError("X_df holds future-known columns, and this model has none. Leave it out.")
+    count = len(series)
+    order = np.argsort(
+        np.concatenate([np.repeat(np.arange(count), series.lengths), np.repeat(np.arange(count), horizon)]),
+        kind="stable",
+    )
+    extended = Series(
+        series.ids,
+        series.starts + horizon * np.arange(count + 1),
+        np.concatenate([series.values, np.full(len(times), np.nan)])[order],
+        np.concatenate([series.times, _numbers(times)])[order],
+        np.concatenate([series.columns, added])[order],
+        series.static,
+        series.dated,
+    )
+    return extended, times
+
+
+def _future_columns(
+    series: Series, times: Any, horizon: int, reading: Reading, settings: WindowSettings, future: Any
+) -> Any:
+    import pandas as pd
+
+    names = ", ".join(settings.future)
+    if future is None:
+        raise ConfigError(f"This model needs {names} of the {horizon} steps to forecast. Give them as X_df.")
+    rows = reading.table(future, settings.future, with_target=False).frame
+    wanted = pd.DataFrame({"unique_id": np.repeat(series.ids, horizon), "ds": times})
+    joined = wanted.merge(rows, on=["unique_id", "ds"], how="left", indicator=True)
+    absent = joined["_merge"].ne("both").to_numpy() | np.isnan(joined[list(settings.future)].to_numpy()).any(axis=1)
+    if absent.any():
+        row = joined[absent].iloc[0]
+        raise DataError(
+            f"X_df has no {names} for series {row['unique_id']!r} at {row['ds']} ({int(absent.sum())} such steps). "
+            f"Give all {horizon} steps after the end of each series."
+        )
+    return scaled_columns(joined, settings.future, reading)

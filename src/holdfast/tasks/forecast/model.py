@@ -1,0 +1,168 @@
+"""The network of a forecaster: a linear forecast, corrected by a recurrent encoder and a head per future step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from holdfast.layers import DropoutLayer, EmbeddingLayer, Layer, LinearLayer, RecurrentLayer
+from holdfast.nn.build import build_layers
+from holdfast.spec import CellSpec
+from holdfast.tasks.estimator import TaskNetwork
+from holdfast.tasks.forecast.config import ForecastConfig
+from holdfast.tasks.forecast.windows import Doubles, Windows, WindowShape
+
+QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+MEDIAN = QUANTILES.index(0.5)
+STUDENT = ("place", "width", "tails")
+STEP_FEATURES = 16  # numbers the encoder hands to each future step
+LEAST_GAP = 1e-4  # of the common scale, between neighbouring quantiles
+
+
+def forecast_layers(config: ForecastConfig, shape: WindowShape) -> list[Layer]:
+    """List the layers of a forecaster, in the order the data passes; several networks are told apart by a number.
+
+    "linear" is the forecast in closed form, "spread" what its errors say of each future step, and "calibration" what
+    held-out windows ask to be added to each quantile in the end.
+    """
+    outputs = len(STUDENT if config.loss == "student" else QUANTILES)
+    layers: list[Layer] = [
+        LinearLayer("linear", shape.context, shape.horizon),
+        EmbeddingLayer("spread", shape.horizon, outputs),
+        EmbeddingLayer("calibration", shape.horizon, len(QUANTILES)),
+    ]
+    inputs = shape.patch * (2 + shape.past_features) + shape.num_static
+    between = config.dropout if config.num_layers > 1 else 0.0
+    for number in range(config.seeds):
+        layers += [
+            RecurrentLayer(
+                f"recurrent{number}",
+                CellSpec(family=config.cell),
+                inputs,
+                config.hidden_size,
+                config.num_layers,
+                dropout=between,
+            ),
+            DropoutLayer(f"dropout{number}", config.dropout),
+            LinearLayer(f"steps{number}", config.hidden_size, shape.horizon * STEP_FEATURES),
+            LinearLayer(f"output{number}", STEP_FEATURES + shape.future_features, outputs),
+        ]
+    return layers
+
+
+def build_network(config: ForecastConfig, shape: WindowShape, linear: Any, spread: Doubles) -> ForecastNetwork:
+    """Make a network that begins as the linear forecast with the spread [H, Q] of its errors."""
+    layers = forecast_layers(config, shape)
+    torch.manual_seed(config.train.seed)
+    network = ForecastNetwork(layers, build_layers(layers), config, shape)
+    modules: Any = network.modules_by_name
+    with torch.no_grad():
+        modules["linear"].weight.copy_(torch.as_tensor(linear.weight))
+        modules["linear"].bias.copy_(torch.as_tensor(linear.bias))
+        modules["spread"].weight.copy_(torch.as_tensor(spread))
+        modules["calibration"].weight.zero_()
+        for number in range(config.seeds):
+            modules[f"output{number}"].weight.zero_()
+            modules[f"output{number}"].bias.zero_()
+    return network
+
+
+class ForecastNetwork(TaskNetwork):
+    """A network from windows to quantiles, or to a distribution, of the steps ahead, on the windows' common scale."""
+
+    def __init__(self, layers: list[Layer], modules: torch.nn.ModuleDict, config: ForecastConfig, shape: WindowShape):
+        super().__init__(layers, modules)
+        self.config, self.shape = config, shape
+        modules["calibration"].requires_grad_(False)
+
+    def forward(self, windows: Windows) -> Tensor:
+        """Return [B, H, Q] quantiles in rising order, or [B, H, 3] place, width and tails."""
+        device = next(self.parameters()).device
+        parts = [
+            torch.as_tensor(part).to(device)
+            for part in (windows.values, windows.observed, windows.past, windows.future, windows.static)
+        ]
+        steps, lengths = self._steps(parts, windows)
+        modules: Any = self.modules_by_name
+        raw = torch.stack([self._correction(number, steps, lengths, parts[3]) for number in range(self.config.seeds)])
+        linear = modules["linear"](parts[0])
+        outputs = [self._spread(linear, one + modules["spread"].weight) for one in raw]
+        return sum(outputs[1:], start=outputs[0]) / len(outputs)
+
+    def _steps(self, parts: list[Tensor], windows: Windows) -> tuple[Tensor, Tensor]:
+        """Return what the encoder reads [S, B, I], from where each series begins, and how many steps [B] that is."""
+        values, observed, past, _, static = parts
+        batch, patch = len(values), self.shape.patch
+        x = torch.cat([values[..., None], observed[..., None], past], dim=-1)
+        x = x.reshape(batch, -1, patch * x.shape[-1])
+        steps = x.shape[1]
+        lengths = torch.as_tensor(-(-windows.lengths // patch)).to(x.device)
+        if static.shape[1]:
+            x = torch.cat([x, static[:, None].expand(-1, steps, -1)], dim=-1)
+        if bool((lengths < steps).any()):
+            place = (torch.arange(steps, device=x.device) + (steps - lengths)[:, None]).clamp(max=steps - 1)
+            x = x.gather(1, place[..., None].expand_as(x))
+        return x.transpose(0, 1).contiguous(), lengths
+
+    def _correction(self, number: int, steps: Tensor, lengths: Tensor, future: Tensor) -> Tensor:
+        modules: Any = self.modules_by_name
+        _, state = modules[f"recurrent{number}"](steps, lengths=lengths)
+        hidden = (state[0] if isinstance(state, tuple) else state)[-1]
+        features = modules[f"steps{number}"](modules[f"dropout{number}"](hidden))
+        features = torch.nn.functional.gelu(features.view(len(hidden), self.shape.horizon, STEP_FEATURES))
+        return modules[f"output{number}"](torch.cat([features, future], dim=-1))
+
+    def _spread(self, linear: Tensor, raw: Tensor) -> Tensor:
+        """Turn unbounded outputs around the linear forecast into quantiles that do not cross, or a distribution."""
+        if self.config.loss == "student":
+            place = linear + raw[..., 0]
+            widths = torch.nn.functional.softplus(raw[..., 1:]) + torch.tensor([LEAST_GAP, 2.1])
+            return torch.cat([place[..., None], widths], dim=-1)
+        gaps = torch.nn.functional.softplus(raw) + LEAST_GAP
+        middle = (linear + raw[..., MEDIAN])[..., None]
+        above = middle + gaps[..., MEDIAN + 1 :].cumsum(-1)
+        below = middle - gaps[..., :MEDIAN].flip(-1).cumsum(-1).flip(-1)
+        return torch.cat([below, middle, above], dim=-1)
+
+    def loss(self, windows: Windows) -> tuple[Tensor, float]:
+        """Return the mean loss over known future values, and how many there are."""
+        outputs = self(windows)
+        target, known = (torch.as_tensor(part).to(outputs) for part in (windows.target, windows.known))
+        losses = student_loss(outputs, target) if self.config.loss == "student" else quantile_loss(outputs, target)
+        count = float(windows.known.sum())
+        return (losses * known).sum() / (count or 1.0), count
+
+
+def quantile_loss(quantiles: Tensor, target: Tensor) -> Tensor:
+    """Return the pinball loss of quantiles [B, H, Q], averaged over Q and doubled: about the absolute error."""
+    levels = torch.tensor(QUANTILES, device=quantiles.device, dtype=quantiles.dtype)
+    gap = target[..., None] - quantiles
+    return 2 * torch.maximum(levels * gap, (levels - 1) * gap).mean(-1)
+
+
+def student_loss(outputs: Tensor, target: Tensor) -> Tensor:
+    """Return the negative log-likelihood of a Student-t distribution [B, H, (place, width, tails)]."""
+    place, width, tails = outputs.unbind(-1)
+    return -torch.distributions.StudentT(tails, place, width).log_prob(target)
+
+
+def first_spread(errors: Doubles, loss: str) -> Doubles:
+    """Return the raw outputs [H, Q] whose quantiles, or distribution, are those of `errors` [windows, H] either way."""
+    errors = np.concatenate([errors, -errors])
+    known = ~np.isnan(errors)
+    pooled = errors[known] if known.any() else np.array([-1.0, 1.0])
+    rows = [errors[known[:, step], step] for step in range(errors.shape[1])]
+    rows = [row if len(row) >= 100 else pooled for row in rows]
+    if loss == "student":
+        widths = np.array([max(np.quantile(np.abs(row), 0.68), 10 * LEAST_GAP) for row in rows])
+        return np.stack([np.zeros(len(rows)), _before_softplus(widths), np.full(len(rows), 2.0)], axis=1)
+    levels = np.stack([np.quantile(row, QUANTILES) for row in rows])
+    gaps = _before_softplus(np.maximum(np.diff(levels, axis=1) - LEAST_GAP, 10 * LEAST_GAP))
+    return np.concatenate([gaps[:, :MEDIAN], np.zeros((len(rows), 1)), gaps[:, MEDIAN:]], axis=1)
+
+
+def _before_softplus(values: Doubles) -> Doubles:
+    return np.where(values > 20, values, np.log(np.expm1(np.minimum(values, 20))))

@@ -1,0 +1,367 @@
+"""The class users hold: a forecaster that is fitted to series, asked for what comes next, and measured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from holdfast.errors import CheckpointError, ConfigError, DataError
+from holdfast.layers import Layer
+from holdfast.tasks.estimator import AbstractEstimator, Folder, evaluating, read_facts
+from holdfast.tasks.forecast.config import ForecastConfig
+from holdfast.tasks.forecast.data import SeriesTable, default_season
+from holdfast.tasks.forecast.decode import (
+    calibrate,
+    check_levels,
+    forecast_calibrated,
+    forecast_frame,
+    forecast_windows,
+)
+from holdfast.tasks.forecast.inputs import Reading, learn_scales, make_series, split_series, with_future
+from holdfast.tasks.forecast.linear import (
+    Split,
+    choose_shape,
+    residuals,
+    training_picks,
+    validation_picks,
+)
+from holdfast.tasks.forecast.measure import score_beside_baselines
+from holdfast.tasks.forecast.model import ForecastNetwork, build_network, first_spread, forecast_layers
+from holdfast.tasks.forecast.plot import plot_forecast
+from holdfast.tasks.forecast.windows import (
+    Series,
+    WindowBatches,
+    WindowReader,
+    Windows,
+    WindowShape,
+    cycles_of,
+)
+from holdfast.train.workers import check_one_process
+
+if TYPE_CHECKING:
+    import pandas
+
+WINDOWS_FILE = "windows.json"
+CHECKED = 1_000  # held-out windows that training is watched by
+CALIBRATED = 4_000  # held-out windows that calibration counts
+SMALLEST_PATCHED, MOST_STEPS = 64, 48
+
+
+class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
+    """A recurrent forecaster for one series or many at once, with intervals.
+
+    Data is long: a row for each series and time, in the columns `unique_id`, `ds` and `y` unless named otherwise; a CSV
+    or Parquet path, or a pandas or polars frame. Missing steps and values are allowed.
+
+    Args:
+        config: All settings; horizon, and the season where the frequency does not tell it, are the ones to set.
+        seed: Short for the seed of `config.train`.
+        device: Where the weights live, as torch names it.
+        fields: Settings by name, over those of `config`.
+
+    Attributes:
+        model: The network (torch.nn.Module), None before the first fit. `holdfast.record(forecaster.model)` traces it.
+        result: What the last `fit` reported, None before.
+        shape: How windows are cut and scaled, as `fit` chose it, None before.
+        start_loss: The validation loss that the linear forecast alone had.
+
+    Example:
+        >>> import numpy as np, pandas as pd
+        >>> ds = pd.date_range("2020-01-01", periods=120, freq="MS")
+        >>> df = pd.DataFrame({"unique_id": "a", "ds": ds, "y": 10 + np.sin(np.arange(120) * np.pi / 6)})
+        >>> from holdfast.tasks.forecast.config import ForecastTraining
+        >>> forecaster = Forecaster(horizon=2, seed=0, train=ForecastTraining(max_steps=2))
+        >>> forecaster.fit(df, quiet=True).predict(level=[80]).columns.tolist()
+        ['unique_id', 'ds', 'LSTM', 'LSTM-lo-80', 'LSTM-hi-80']
+    """
+
+    kind, noun, config_type = "forecast", "forecaster", ForecastConfig
+
+    def __init__(
+        self, config: ForecastConfig | None = None, *, seed: int | None = None, device: Any = "cpu", **fields: Any
+    ):
+        super().__init__(config, device=device, **fields)
+        if seed is not None:
+            self.config = replace(self.config, train=replace(self.config.train, seed=seed))
+        self.shape: WindowShape | None = None
+        self.start_loss: float | None = None
+        self._reading = Reading()
+        self._data: tuple[Series, SeriesTable] | None = None
+
+    @property
+    def name(self) -> str:
+        """What the forecast's column is called: the cell."""
+        return self.config.cell.upper()
+
+    def fit(
+        self,
+        df: Any,
+        *,
+        id: str | None = "unique_id",
+        time: str = "ds",
+        target: str | list[str] = "y",
+        freq: str | int | None = None,
+        duplicates: str = "refuse",
+        folder: Folder | None = None,
+        quiet: bool = False,
+    ) -> Forecaster:
+        """Train on series; a second fit goes on from the present weights, with windows as they were chosen.
+
+        The last steps (of every fifth series, where there are 50 or more) are held out: context, transform and base are
+        chosen by a linear forecast of them, and training stops by them. The network starts as that linear forecast,
+        and stays it where training finds nothing better.
+
+        Args:
+            df: A CSV or Parquet path, a pandas or polars frame.
+            id: The column of the series' names; None: the table is one series, or one for each of several targets.
+            time, target: The columns of times and of values.
+            freq: The step, as pandas names it or a whole number; None: the most common of the data.
+            duplicates: Rows of one series and time: "refuse", "mean" or "last".
+            folder: Where the model, checkpoints and log go; a run found there goes on. None: nothing is written.
+            quiet: Print nothing.
+
+        Returns:
+            This forecaster, with the weights of the best evaluation. Ctrl-C ends training early and keeps what was
+            learnt; `result.stopped` says so.
+
+        Raises:
+            DataError: the data is broken or too short.
+            ConfigError: the arguments contradict each other; or `folder` holds a different model.
+        """
+        check_one_process("the forecast task")
+        columns = target if isinstance(target, str) else tuple(target)
+        reading = Reading(id, time, columns, freq, duplicates)
+        table = reading.table(df, self.config.windows.columns)
+        reading = replace(reading, freq=table.freq, scales=learn_scales(table, self.config.windows))
+        if self.model is not None:
+            reading = replace(reading, scales=self._reading.scales)
+        self._reading = reading
+        series = make_series(table, reading, self.config.windows)
+        self._fit_series(series, table, folder, quiet)
+        self._data = (series, table)
+        return self
+
+    def predict(
+        self, df: Any = None, X_df: Any = None, *, level: Any = (), conformal: bool = False
+    ) -> pandas.DataFrame:
+        """Forecast the steps after the end of each series.
+
+        Args:
+            df: Series to go on from, new ones too, in the columns that `fit` was told; None: those of `fit`.
+            X_df: Future-known columns of the steps to forecast, with the columns of names and times.
+            level: Intervals in percent, such as [80, 95].
+            conformal: Move the intervals' bounds to where held-out values say they belong.
+
+        Returns:
+            A long frame: unique_id, ds, the median in a column named by the cell, and for each level lo and hi.
+
+        Raises:
+            DataError: the data is broken.
+            ConfigError: there is no data, a level is out of range, or future-known columns are not given.
+        """
+        network, shape = self._ready()
+        levels = check_levels(level)
+        series, table = self._series_of(df)
+        self._check_positive(series)
+        extended, times = with_future(series, table, shape.horizon, self._reading, self.config.windows, X_df)
+        reader = WindowReader(extended, shape)
+        forecast = forecast_calibrated if conformal else forecast_windows
+        quantiles = forecast(network, reader, np.arange(len(series)), series.lengths)
+        ids = np.repeat(series.ids, shape.horizon)
+        return forecast_frame(ids, times, quantiles, self.name, levels)
+
+    def cross_validation(
+        self,
+        df: Any = None,
+        n_windows: int = 1,
+        step_size: int | None = None,
+        *,
+        level: Any = (),
+        conformal: bool = False,
+    ) -> pandas.DataFrame:
+        """Forecast the last steps of each series from points before them, without fitting again.
+
+        Args:
+            df: Series whose ends are forecast; None: those of `fit`, which training has then seen.
+            n_windows: Points to forecast from, the last one `horizon` steps before the end.
+            step_size: Steps between two points; None: the horizon.
+            level, conformal: As `predict` takes them.
+
+        Returns:
+            A long frame: unique_id, ds, cutoff (the last time that was seen), y, and the columns of `predict`.
+
+        Raises:
+            DataError: a series is too short.
+        """
+        network, shape = self._ready()
+        levels = check_levels(level)
+        step = shape.horizon if step_size is None else step_size
+        if n_windows < 1 or step < 1:
+            raise ConfigError(f"n_windows and step_size must be at least 1, got {n_windows} and {step}.")
+        series, table = self._series_of(df)
+        self._check_positive(series)
+        needed = shape.horizon + (n_windows - 1) * step
+        short = series.lengths <= needed
+        if short.any():
+            raise DataError(
+                f"Series {series.ids[int(short.argmax())]!r} has {series.lengths[int(short.argmax())]} steps, too few "
+                f"for {n_windows} windows, which need {needed} and one more. Ask for fewer, or leave it out."
+            )
+        rows = np.repeat(np.arange(len(series)), n_windows)
+        origins = series.lengths[rows] - needed + step * np.tile(np.arange(n_windows), len(series))
+        forecast = forecast_calibrated if conformal else forecast_windows
+        quantiles = forecast(network, WindowReader(series, shape, seen_before(series, needed)), rows, origins)
+        place = (series.starts[rows] + origins)[:, None] + np.arange(shape.horizon)
+        times = table.frame["ds"].to_numpy()
+        frame = forecast_frame(
+            np.repeat(series.ids[rows], shape.horizon), times[place].reshape(-1), quantiles, self.name, levels
+        )
+        frame.insert(2, "cutoff", np.repeat(times[place[:, 0] - 1], shape.horizon))
+        frame.insert(3, "y", series.values[place].reshape(-1))
+        return frame
+
+    def evaluate(
+        self,
+        df: Any,
+        n_windows: int = 1,
+        step_size: int | None = None,
+        *,
+        level: Any = (80, 95),
+        conformal: bool = False,
+    ) -> pandas.DataFrame:
+        """Measure forecasts of the last steps of each series, beside simple ones.
+
+        Args:
+            df, n_windows, step_size, level, conformal: As `cross_validation` takes them. Only what lies before a point
+                is shown to the forecaster; give series whose ends it was not fitted to.
+
+        Returns:
+            A row a metric (MASE, sMAPE, OWA, MSE, MAE, RMSE, pinball, coverage), a column a model: this one, seasonal
+            naive, the last value, Naive2 and Theta.
+        """
+        forecasts = self.cross_validation(df, n_windows, step_size, level=level, conformal=conformal)
+        table = self._series_of(df)[1]
+        return score_beside_baselines(forecasts, table, self._ready()[1].season, check_levels(level))
+
+    def plot(self, df: Any, forecast: pandas.DataFrame, path: Folder) -> None:
+        """Write a picture of a forecast beside the series it goes on from; the path's ending says which format."""
+        plot_forecast(self._series_of(df)[1].frame, forecast, path)
+
+    def _fit_series(self, series: Series, table: SeriesTable, folder: Folder | None, quiet: bool) -> None:
+        config = self.config
+        season = config.season or default_season(table.freq)
+        split = split_series(series, config.horizon, season, config.windows.validation_size)
+        if self.model is None:
+            self._choose(split, season)
+        self._check_positive(series)
+        network, shape = self._ready()
+        reader = WindowReader(split.whole, shape, split.train)
+        held_out = validation_picks(split, shape.horizon)
+        picks = training_picks(split, shape.context, shape.horizon)
+        batches = WindowBatches(WindowReader(split.train, shape), picks, config.batch_size, config.train.seed)
+        task = _FitTask(network, batches, reader.read(*held_out.spread(CHECKED)))
+        before = {name: value.clone() for name, value in network.state_dict().items()}
+        with evaluating(network):
+            self.start_loss = task.evaluate()["loss"]
+        self._train(task, folder, quiet)
+        if self.result is not None and (self.result.best is None or self.result.best >= self.start_loss):
+            network.load_state_dict(before)
+        calibrate(network, reader, *held_out.spread(CALIBRATED))
+        if folder is not None:
+            self.save_pretrained(folder)
+
+    def _choose(self, split: Split, season: int) -> None:
+        """Choose the windows' shape, and make the network that starts from their linear forecast."""
+        settings = self.config.windows
+        shape = WindowShape(
+            settings.context,
+            self.config.horizon,
+            season,
+            cycles=cycles_of(split.train) if settings.calendar else (),
+            num_historic=len(settings.historic),
+            num_future=len(settings.future),
+            num_static=len(settings.static),
+        )
+        shape, linear = choose_shape(split, shape, settings)
+        if not settings.linear:
+            linear = replace(linear, weight=np.zeros_like(linear.weight), bias=np.zeros_like(linear.bias))
+        self.shape = replace(shape, patch=settings.patch or choose_patch(shape.context, season))
+        spread = first_spread(residuals(split, self.shape, linear), self.config.loss)
+        self.model = build_network(self.config, self.shape, linear, spread).to(self.device)
+
+    def _series_of(self, df: Any) -> tuple[Series, SeriesTable]:
+        if df is not None:
+            table = self._reading.table(df, self.config.windows.columns)
+            return make_series(table, self._reading, self.config.windows), table
+        if self._data is None:
+            raise ConfigError("A loaded forecaster holds no data. Give the series to go on from as df.")
+        return self._data
+
+    def _check_positive(self, series: Series) -> None:
+        if self._ready()[1].transform != "log":
+            return
+        wrong = series.values <= 0
+        if wrong.any():
+            place = int(wrong.argmax())
+            row = int(np.searchsorted(series.starts, place, side="right")) - 1
+            raise DataError(
+                f"Series {series.ids[row]!r} has the value {series.values[place]:g}, and this model takes logarithms, "
+                "since all values it was fitted to were positive. Mend the value, or fit with transform='none'."
+            )
+
+    def _facts(self) -> dict[str, Any]:
+        return {WINDOWS_FILE: {"shape": asdict(self._ready()[1]), "reading": self._reading.to_dict()}}
+
+    def _restore(self, folder: Path, layers: list[Layer], modules: torch.nn.ModuleDict) -> None:
+        path = folder / WINDOWS_FILE
+        fields = read_facts(path, self.noun)
+        try:
+            shape = WindowShape(**{**fields["shape"], "cycles": tuple(fields["shape"]["cycles"])})
+            self._reading = Reading.from_dict(fields["reading"])
+            fits = layers == forecast_layers(self.config, shape)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"{path} does not say how windows are cut: {error!r}.") from error
+        if not fits:
+            raise CheckpointError(f"{folder}: settings, layers and windows do not fit together. Save the model again.")
+        self.shape, self.model = shape, ForecastNetwork(layers, modules, self.config, shape)
+
+    def _ready(self) -> tuple[ForecastNetwork, WindowShape]:
+        network = self._network()
+        if self.shape is None:
+            raise ConfigError("This forecaster has no windows. Call fit first.")
+        return network, self.shape
+
+
+@dataclass
+class _FitTask:
+    """What the training loop needs of the forecast task."""
+
+    model: ForecastNetwork
+    batches: WindowBatches
+    held_out: Windows
+
+    def loss(self, batch: Windows, state: Any) -> tuple[torch.Tensor, Any, dict[str, float]]:
+        loss, count = self.model.loss(batch)
+        return loss, None, {"count": count}
+
+    def evaluate(self) -> dict[str, float]:
+        return {"loss": float(self.model.loss(self.held_out)[0])}
+
+
+def choose_patch(context: int, season: int) -> int:
+    """Return how many values are read in one step: 1 for short contexts, else a part of the season or some seasons."""
+    if context <= SMALLEST_PATCHED:
+        return 1
+    fitting = [patch for patch in range(1, context + 1) if context % patch == 0 and context // patch <= MOST_STEPS]
+    seasonal = [patch for patch in fitting if season % patch == 0 or patch % season == 0]
+    return (seasonal or fitting)[0]
+
+
+def seen_before(series: Series, steps: int) -> Series:
+    """Return the series with their last `steps` values unknown."""
+    place = np.arange(len(series.values)) - np.repeat(series.starts[1:], series.lengths)
+    return replace(series, values=np.where(place >= -steps, np.nan, series.values))

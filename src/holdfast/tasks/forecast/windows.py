@@ -1,0 +1,319 @@
+"""Series as flat arrays, and windows drawn from them by index: nothing is laid out beforehand."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+DAY = 86_400 * 10**6  # microseconds
+CYCLES = ("day", "week", "year")
+
+
+@dataclass(frozen=True)
+class Series:
+    """Many series, one after another.
+
+    Attributes:
+        ids: [S] the name of each.
+        starts: [S+1] where each begins; the last is the number of steps of all.
+        values: [N] NaN where missing.
+        times: [N] microseconds since 1970 on the local clock, or step numbers.
+        columns: [N, F] historic, then future-known columns, standardised, zero where missing.
+        static: [S, K] standardised, zero where missing.
+        dated: Whether `times` are dates.
+    """
+
+    ids: NDArray[Any]
+    starts: Whole
+    values: Doubles
+    times: Whole
+    columns: Floats
+    static: Floats
+    dated: bool
+
+    @property
+    def lengths(self) -> Whole:
+        return np.diff(self.starts)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class WindowShape:
+    """How windows are cut and made comparable; what `fit` settled on, and a saved model keeps.
+
+    Attributes:
+        cycles: The calendar's cycles that are shown, some of CYCLES.
+        num_historic, num_future, num_static: Counts of further columns.
+    """
+
+    context: int
+    horizon: int
+    season: int
+    patch: int = 1
+    transform: str = "none"
+    base: str = "level"
+    cycles: tuple[str, ...] = ()
+    num_historic: int = 0
+    num_future: int = 0
+    num_static: int = 0
+
+    @property
+    def past_features(self) -> int:
+        """Numbers shown of a past step beside its value and whether it was observed."""
+        return 2 * len(self.cycles) + self.num_historic + self.num_future
+
+    @property
+    def future_features(self) -> int:
+        """Numbers shown of a future step."""
+        return 2 * len(self.cycles) + self.num_future
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch of windows on a common scale: value = base + scale * number, then the transform is undone.
+
+    Attributes:
+        values: [B, L] past values; where missing, what the season suggests.
+        observed: [B, L] 1 where a past value is known.
+        past: [B, L, F] features of past steps.
+        future: [B, H, F'] features of future steps.
+        static: [B, K].
+        target: [B, H] future values, 0 where unknown.
+        known: [B, H] 1 where a future value is known.
+        base: [B, H].
+        scale: [B].
+        lengths: [B] past steps since the series began, at most L, at least 1.
+    """
+
+    values: Floats
+    observed: Floats
+    past: Floats
+    future: Floats
+    static: Floats
+    target: Floats
+    known: Floats
+    base: Doubles
+    scale: Doubles
+    lengths: Whole
+
+
+class WindowReader:
+    """Reads windows of series by (series, origin), the origin being the first step to forecast.
+
+    Args:
+        series: Where windows are cut from.
+        shape: How.
+        seen: The part of each series whose spread is the measure of a flat window; None: all of it.
+    """
+
+    def __init__(self, series: Series, shape: WindowShape, seen: Series | None = None):
+        self.series, self.shape = series, shape
+        self._floor = 0.1 * spread_of(transformed((seen or series).values, shape.transform), (seen or series).starts)
+
+    def read(self, rows: Whole, origins: Whole) -> Windows:
+        shape, series = self.shape, self.series
+        past = shape.context
+        steps = origins[:, None] + np.arange(-past, shape.horizon)
+        inside = (steps >= 0) & (steps < series.lengths[rows][:, None])
+        flat = series.starts[rows][:, None] + np.clip(steps, 0, series.lengths[rows][:, None] - 1)
+        values = np.where(inside, transformed(series.values[flat], shape.transform), np.nan)
+        centre, scale, seasonal, base = measure(values[:, :past], self._floor[rows], shape)
+        observed = ~np.isnan(values)
+        filled = np.where(observed[:, :past], values[:, :past], seasonal)
+        with np.errstate(over="ignore"):
+            target = np.clip((values[:, past:] - base) / scale[:, None], -1e4, 1e4)
+        features = self._features(flat)
+        return Windows(
+            ((filled - centre[:, None]) / scale[:, None]).astype(np.float32),
+            observed[:, :past].astype(np.float32),
+            features[:, :past],
+            features[:, past:, features.shape[2] - shape.future_features :],
+            series.static[rows],
+            np.where(observed[:, past:], target, 0).astype(np.float32),
+            observed[:, past:].astype(np.float32),
+            base,
+            scale,
+            np.clip(origins, 1, past),
+        )
+
+    def restore(self, numbers: Doubles, windows: Windows) -> Doubles:
+        """Return numbers [B, H, ...] on the common scale as values."""
+        extra = (slice(None), slice(None)) + (None,) * (numbers.ndim - 2)
+        values = windows.base[extra] + windows.scale[extra[:1] + (None,) * (numbers.ndim - 1)] * numbers
+        return np.exp(np.minimum(values, 700.0)) if self.shape.transform == "log" else values
+
+    def _features(self, flat: Whole) -> Floats:
+        """Return [B, L+H, F]: historic columns first, then what is known of the future too."""
+        shape = self.shape
+        parts = [self.series.columns[flat]]
+        if shape.cycles:
+            parts.append(calendar(self.series.times[flat], shape.cycles))
+        return np.concatenate(parts, axis=-1)
+
+
+def transformed(values: Doubles, transform: str) -> Doubles:
+    """Return the values, or their logarithms."""
+    return np.log(values) if transform == "log" else values
+
+
+def measure(past: Doubles, floor: Doubles, shape: WindowShape) -> tuple[Doubles, Doubles, Doubles, Doubles]:
+    """Return centre [B], scale [B], what the season suggests of the past [B, L], and base [B, H], of windows [B, L].
+
+    The scale is the standard deviation of the window, and not below `floor`, so that a flat stretch of a lively series
+    does not blow up what follows.
+    """
+    context, horizon, season = shape.context, shape.horizon, shape.season
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # windows without any value
+        mean = np.nan_to_num(np.nanmean(past, axis=1))
+        scale = np.nan_to_num(np.nanstd(past, axis=1))
+    cycles = min(context // season, 52) if season > 1 else 0
+    phases = np.repeat(mean[:, None], max(season, 1), axis=1)
+    last_season = phases
+    if cycles:
+        block = past[:, context - cycles * season :].reshape(len(past), cycles, season)
+        count = (~np.isnan(block)).sum(axis=1)
+        phases = np.where(count > 0, np.nansum(block, axis=1) / np.maximum(count, 1), mean[:, None])
+        last_season = np.where(np.isnan(block[:, -1]), phases, block[:, -1])
+    ahead, behind = np.arange(horizon) % max(season, 1), np.arange(-context, 0) % max(season, 1)
+    centre, base = mean, np.repeat(mean[:, None], horizon, axis=1)
+    if shape.base == "last":
+        centre = last_observed(past, mean)
+        base = np.repeat(centre[:, None], horizon, axis=1)
+    elif shape.base == "season":
+        base = phases[:, ahead]
+    elif shape.base == "naive":
+        base = last_season[:, ahead] if cycles else np.repeat(last_observed(past, mean)[:, None], horizon, axis=1)
+    scale = np.maximum(scale, floor)
+    flat = scale <= 1e-9 * np.maximum(np.abs(mean), 1e-300)
+    return centre, np.where(flat, np.maximum(np.abs(mean), 1.0), scale), phases[:, behind], base
+
+
+def last_observed(past: Doubles, otherwise: Doubles) -> Doubles:
+    """Return the last known value of each window [B, L]."""
+    known = ~np.isnan(past)
+    place = past.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+    return np.where(known.any(axis=1), past[np.arange(len(past)), place], otherwise)
+
+
+def spread_of(values: Doubles, starts: Whole) -> Doubles:
+    """Return the standard deviation of each series, 0 where nothing is known."""
+    known = ~np.isnan(values)
+    count = np.maximum(sums(known.astype(np.float64), starts), 1)
+    mean = sums(np.where(known, values, 0), starts) / count
+    centred = np.where(known, values - np.repeat(mean, np.diff(starts)), 0)
+    return np.sqrt(sums(centred**2, starts) / count)
+
+
+def sums(values: Doubles, starts: Whole) -> Doubles:
+    """Return the sum over each series."""
+    total = np.zeros(len(starts) - 1)
+    filled = np.diff(starts) > 0
+    if filled.any():
+        total[filled] = np.add.reduceat(values, starts[:-1][filled])
+    return total
+
+
+def season_errors(series: Series, season: int) -> Doubles:
+    """Return what repeating the last season costs on average within each series: the scale of MASE. 1 where it is 0."""
+    season = max(season, 1)
+    gaps = np.full(len(series.values), np.nan)
+    gaps[season:] = np.abs(series.values[season:] - series.values[:-season])
+    place = np.arange(len(series.values)) - np.repeat(series.starts[:-1], series.lengths)
+    known = ~np.isnan(gaps) & (place >= season)
+    count = sums(known.astype(np.float64), series.starts)
+    cost = sums(np.where(known, gaps, 0), series.starts) / np.maximum(count, 1)
+    cost = np.where(cost > 0, cost, spread_of(series.values, series.starts))
+    return np.where(cost > 0, cost, 1.0)
+
+
+def calendar(times: Whole, cycles: tuple[str, ...]) -> Floats:
+    """Return where in each cycle the times are, as sine and cosine [..., 2 * cycles]."""
+    phases = []
+    for cycle in cycles:
+        if cycle == "year":
+            dates = times.astype("M8[us]")
+            phases.append((dates - dates.astype("M8[Y]").astype("M8[us]")).astype(np.int64) / (365.25 * DAY))
+        else:
+            length = DAY if cycle == "day" else 7 * DAY
+            phases.append((times % length) / length)
+    turns = 2 * np.pi * np.stack(phases, axis=-1)
+    return np.concatenate([np.sin(turns), np.cos(turns)], axis=-1).astype(np.float32)
+
+
+def cycles_of(series: Series) -> tuple[str, ...]:
+    """Return the cycles that the steps can tell apart and that were seen twice."""
+    longest = int(series.lengths.argmax())
+    times = series.times[series.starts[longest] : series.starts[longest + 1]]
+    if not series.dated or len(times) < 2:
+        return ()
+    step, span = int(np.median(np.diff(times))), int(times[-1] - times[0])
+    lengths = {"day": DAY, "week": 7 * DAY, "year": 365 * DAY}
+    return tuple(cycle for cycle in CYCLES if step < lengths[cycle] and span >= 2 * lengths[cycle])
+
+
+class WindowBatches:
+    """Training windows, drawn at random from the seed and the number of the batch, without end.
+
+    Args:
+        reader: Where windows are read.
+        picks: Which (series, origin) there are to draw from.
+    """
+
+    def __init__(self, reader: WindowReader, picks: Picks, batch_size: int, seed: int = 0):
+        self.reader, self.picks, self.batch_size, self.seed = reader, picks, batch_size, seed
+        self._number = 0
+
+    @property
+    def epoch(self) -> float:
+        return self._number * self.batch_size / len(self.picks)
+
+    def __iter__(self) -> WindowBatches:
+        return self
+
+    def __next__(self) -> Windows:
+        random = np.random.default_rng((self.seed, self._number))
+        self._number += 1
+        return self.reader.read(*self.picks[random.integers(len(self.picks), size=self.batch_size)])
+
+    def _shape(self) -> dict[str, int]:
+        return {"windows": len(self.picks), "batch_size": self.batch_size}
+
+    def state_dict(self) -> dict[str, int]:
+        return {"number": self._number, **self._shape()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        differ = [name for name, value in self._shape().items() if state.get(name) != value]
+        if differ:
+            raise ValueError(f"the data is not cut as it was: {', '.join(differ)} differ; resume with the same data")
+        self._number = int(state["number"])
+
+
+class Picks:
+    """Numbered (series, origin): in series r all origins from first[r] to last[r]; none where last < first."""
+
+    def __init__(self, first: Whole, last: Whole):
+        self.first = first
+        self._ends = np.cumsum(np.maximum(last - first + 1, 0))
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def __getitem__(self, numbers: Whole) -> tuple[Whole, Whole]:
+        rows = np.searchsorted(self._ends, numbers, side="right")
+        return rows, self.first[rows] + numbers - np.where(rows > 0, self._ends[rows - 1], 0)
+
+    def spread(self, most: int) -> tuple[Whole, Whole]:
+        """Return at most `most` of them, evenly."""
+        count = min(len(self), most)
+        return self[(np.arange(count) * len(self)) // max(count, 1)]

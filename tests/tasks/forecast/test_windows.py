@@ -1,0 +1,159 @@
+"""Windows: what is drawn lies where it should, is undone exactly, and shows nothing of the future."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from holdfast.tasks.forecast.config import WindowSettings
+from holdfast.tasks.forecast.inputs import split_series
+from holdfast.tasks.forecast.linear import choose_shape, fit_linear, training_picks, validation_picks
+from holdfast.tasks.forecast.windows import (
+    DAY,
+    Picks,
+    Series,
+    WindowBatches,
+    WindowReader,
+    WindowShape,
+    calendar,
+    cycles_of,
+    season_errors,
+)
+
+BASES = ("level", "last", "season", "naive")
+
+
+def series_of(*values: list[float] | np.ndarray, dated: bool = False) -> Series:
+    starts = np.concatenate([[0], np.cumsum([len(each) for each in values])]).astype(np.int64)
+    flat = np.concatenate([np.asarray(each, dtype=float) for each in values])
+    times = np.concatenate([np.arange(len(each)) for each in values]).astype(np.int64) * (DAY if dated else 1)
+    ids = np.array([f"s{number}" for number in range(len(values))], dtype=object)
+    nothing = np.zeros((len(flat), 0), np.float32)
+    return Series(ids, starts, flat, times, nothing, np.zeros((len(values), 0), np.float32), dated)
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("transform", ["none", "log"])
+@pytest.mark.parametrize("height", [0.01, 1.0, 1e9])
+def test_restoring_a_target_gives_the_values(base, transform, height):
+    values = height * (2 + np.sin(np.arange(40)))
+    reader = WindowReader(series_of(values), WindowShape(12, 5, 4, transform=transform, base=base))
+    rows, origins = np.zeros(3, int), np.array([12, 20, 35])
+    windows = reader.read(rows, origins)
+    restored = reader.restore(windows.target.astype(float), windows)
+    np.testing.assert_allclose(restored, values[origins[:, None] + np.arange(5)], rtol=1e-6)
+    assert windows.known.all()
+    assert np.abs(windows.values).max() < 10
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_a_window_shows_nothing_of_what_follows(base):
+    values = np.random.default_rng(0).standard_normal(30)
+    changed = np.concatenate([values[:20], values[20:] * 100 + 7])
+    shape = WindowShape(8, 4, 4, base=base)
+    first, second = (
+        WindowReader(series_of(each), shape, series_of(values)).read(np.array([0]), np.array([20]))
+        for each in (values, changed)
+    )
+    for name in ("values", "observed", "past", "base", "scale"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert (first.target != second.target).any()
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_missing_and_absent_steps_are_masked_and_finite(base):
+    values = np.arange(20.0)
+    values[[3, 17, 19]] = np.nan
+    reader = WindowReader(series_of(values, [5.0, 5.0], [np.nan] * 4), WindowShape(8, 4, 4, base=base))
+    windows = reader.read(np.array([0, 0, 1, 2]), np.array([6, 16, 2, 4]))
+    assert windows.observed[0].tolist() == [0, 0, 1, 1, 1, 0, 1, 1]
+    assert windows.known[1].tolist() == [1, 0, 1, 0]
+    assert windows.known[2].tolist() == [0, 0, 0, 0]
+    assert windows.lengths.tolist() == [6, 8, 2, 4]
+    assert all(np.isfinite(part).all() for part in vars(windows).values())
+    assert windows.base[2].tolist() == [5.0] * 4
+
+
+def test_bases_repeat_level_last_and_season():
+    values = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
+    found = {}
+    for base in BASES:
+        reader = WindowReader(series_of(values), WindowShape(8, 5, 4, base=base))
+        found[base] = reader.read(np.array([0]), np.array([8])).base[0].tolist()
+    assert found == {
+        "level": [4.5] * 5, "last": [8.0] * 5, "season": [3, 4, 5, 6, 3], "naive": [5, 6, 7, 8, 5],
+    }  # fmt: skip
+
+
+def test_picks_number_every_origin_once():
+    picks = Picks(np.array([2, 5, 1]), np.array([4, 4, 1]))
+    rows, origins = picks[np.arange(len(picks))]
+    assert list(zip(rows.tolist(), origins.tolist(), strict=True)) == [(0, 2), (0, 3), (0, 4), (2, 1)]
+    assert len(picks.spread(2)[0]) == 2
+
+
+def test_training_and_validation_do_not_meet():
+    series = series_of(np.random.default_rng(0).standard_normal(100), np.ones(30), np.ones(5))
+    split = split_series(series, horizon=6, season=4, validation_size=0)
+    rows, origins = training_picks(split, 8, 6)[np.arange(len(training_picks(split, 8, 6)))]
+    windows = WindowReader(split.train, WindowShape(8, 6, 4)).read(rows, origins)
+    last = origins[:, None] + np.arange(6)
+    assert (
+        last[windows.known > 0] < (series.lengths - split.held_out)[rows][:, None].repeat(6, 1)[windows.known > 0]
+    ).all()
+    rows, origins = validation_picks(split, 6).spread(10_000)
+    assert (origins >= (series.lengths - split.held_out)[rows]).all()
+
+
+def test_the_linear_forecast_finds_a_linear_rule():
+    values = np.zeros(400)
+    random = np.random.default_rng(0)
+    values[:2] = 1.0, 0.5
+    for step in range(2, 400):
+        values[step] = 1.6 * values[step - 1] - 0.95 * values[step - 2] + 0.01 * random.standard_normal()
+    split = split_series(series_of(values), 3, 1, 0)
+    shape = WindowShape(12, 3, 1, base="level")
+    linear = fit_linear(split, shape, 1000)
+    assert linear.loss < 0.5  # repeating the last value costs more than 1 on average over three steps
+
+
+def test_logarithms_are_tried_for_positive_values_only():
+    steps = np.arange(160)
+    growing = np.exp(0.02 * steps) * (3 + np.sin(steps * np.pi / 4))
+    for values, expected in ((growing, {"log", "none"}), (growing - 10, {"none"})):
+        shape, _ = choose_shape(split_series(series_of(values), 4, 8, 0), WindowShape(0, 4, 8), WindowSettings())
+        assert shape.transform in expected
+    assert shape.context >= 8
+
+
+def test_batches_go_on_where_they_were():
+    series = series_of(np.random.default_rng(0).standard_normal(60))
+    reader, picks = WindowReader(series, WindowShape(8, 4, 4)), Picks(np.array([8]), np.array([50]))
+    first, second = WindowBatches(reader, picks, 4, seed=1), WindowBatches(reader, picks, 4, seed=1)
+    skipped = [next(first) for _ in range(3)]
+    second.load_state_dict(first.state_dict())
+    np.testing.assert_array_equal(next(first).target, next(second).target)
+    assert not np.array_equal(skipped[0].target, skipped[1].target)
+    with pytest.raises(ValueError, match="batch_size"):
+        WindowBatches(reader, picks, 5).load_state_dict(first.state_dict())
+
+
+def test_calendar_tells_the_weekday_and_the_season_of_the_year():
+    times = np.array(["2024-01-01", "2024-01-08", "2024-01-04", "2024-07-01"], "M8[us]").astype(np.int64)
+    week = calendar(times, ("week",))
+    np.testing.assert_allclose(week[0], week[1], atol=1e-6)
+    assert np.abs(week[0] - week[2]).max() > 0.5
+    year = calendar(times, ("year",))
+    assert year[0, 1] > 0.99
+    assert year[3, 1] < -0.99
+
+
+def test_cycles_need_dates_that_were_seen_twice():
+    assert cycles_of(series_of(np.ones(20), dated=True)) == ("week",)
+    assert cycles_of(series_of(np.ones(800), dated=True)) == ("week", "year")
+    assert cycles_of(series_of(np.ones(800))) == ()
+
+
+def test_season_errors_are_those_of_repeating_the_season():
+    errors = season_errors(series_of([1.0, 2, 3, 5], [4.0, 4, 4, 4]), 2)
+    assert errors.tolist() == [2.5, 1.0]
