@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from holdfast.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, convert, explain, record, revert
     from holdfast.tasks.compare import compare
     from holdfast.tasks.language import LanguageModel
+    from holdfast.tasks.tag import Tagger
 
 __version__ = "0.1.0"
 
@@ -47,6 +48,7 @@ __all__ = [
     "RNNCell",
     "ShapeError",
     "SpecError",
+    "Tagger",
     "TrainingError",
     "compare",
     "convert",
@@ -57,7 +59,7 @@ __all__ = [
 
 _LAZY = dict.fromkeys(
     ("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "convert", "explain", "record", "revert"), "holdfast.nn"
-) | {"LanguageModel": "holdfast.tasks.language", "compare": "holdfast.tasks.compare"}
+) | {"LanguageModel": "holdfast.tasks.language", "Tagger": "holdfast.tasks.tag", "compare": "holdfast.tasks.compare"}
 
 
 def __getattr__(name: str) -> Any:

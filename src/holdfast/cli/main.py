@@ -36,6 +36,7 @@ class Command:
 
 
 _LANGUAGE = "holdfast.cli.language"
+_TAG = "holdfast.cli.tag"
 COMMANDS: dict[tuple[str, ...], Command] = {
     ("demo",): Command(
         "Train an LSTM, a GRU and a plain RNN to remember across 200 words, and compare.",
@@ -53,6 +54,9 @@ COMMANDS: dict[tuple[str, ...], Command] = {
     ("language", "complete"): Command(
         "Show the most likely next words of a text.", _LANGUAGE, "CompleteCommand", "complete"
     ),
+    ("tag", "train"): Command("Train a tagger on CoNLL-style files.", _TAG, "TrainCommand", "train", "train_defaults"),
+    ("tag", "evaluate"): Command("Measure a tagger's accuracy and F1 on files.", _TAG, "EvaluateCommand", "evaluate"),
+    ("tag", "predict"): Command("Print the tags of a sentence or of files.", _TAG, "PredictCommand", "predict"),
     ("compare", "language"): Command(
         "Compare LSTM, GRU, RNN and n-grams as language models of a text.",
         "holdfast.cli.compare",

@@ -17,7 +17,7 @@ from holdfast.errors import CheckpointError, ConfigError, HoldfastError
 from holdfast.layers import Layer
 from holdfast.nn.build import CONFIG_FILE, load_model, read_config, save_model
 from holdfast.tasks.settings import TaskConfig
-from holdfast.train import Callback, TrainResult, train
+from holdfast.train import Callback, TrainResult, TrainSettings, train
 from holdfast.train.task import Task
 
 Config = TypeVar("Config", bound=TaskConfig)
@@ -120,8 +120,10 @@ class AbstractEstimator(Generic[Config, Network]):
             raise ConfigError(f"This {self.noun} is not trained yet. Call fit first, or load one with from_pretrained.")
         return self.model
 
-    def _train(self: Self, task: Task, folder: Folder | None, quiet: bool) -> Self:
-        """Train with the config's settings; in `folder` the best model so far lies at all times."""
+    def _train(
+        self: Self, task: Task, folder: Folder | None, quiet: bool, settings: TrainSettings | None = None
+    ) -> Self:
+        """Train with the config's settings, or those given; in `folder` the best model so far lies at all times."""
         watchers = []
         if folder is not None:
             folder = Path(folder)
@@ -129,8 +131,8 @@ class AbstractEstimator(Generic[Config, Network]):
             if not (folder / CONFIG_FILE).exists():
                 self.save_pretrained(folder)  # so that a run that is killed leaves a folder that loads
             watchers.append(_KeepBest(self, folder))
-        settings: Any = self.config
-        self.result = train(task, settings.train, folder, quiet=quiet, callbacks=watchers)
+        config: Any = self.config
+        self.result = train(task, settings or config.train, folder, quiet=quiet, callbacks=watchers)
         self._network().eval()
         if folder is not None:
             self.save_pretrained(folder)
