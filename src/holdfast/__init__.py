@@ -25,6 +25,7 @@ from holdfast.spec import CellSpec
 if TYPE_CHECKING:
     from holdfast.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, convert, explain, record, revert
     from holdfast.tasks.compare import compare
+    from holdfast.tasks.forecast import Forecaster
     from holdfast.tasks.language import LanguageModel
     from holdfast.tasks.tag import Tagger
 
@@ -40,6 +41,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DtypeError",
+    "Forecaster",
     "GRUCell",
     "HoldfastError",
     "LSTMCell",
@@ -59,7 +61,12 @@ __all__ = [
 
 _LAZY = dict.fromkeys(
     ("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "convert", "explain", "record", "revert"), "holdfast.nn"
-) | {"LanguageModel": "holdfast.tasks.language", "Tagger": "holdfast.tasks.tag", "compare": "holdfast.tasks.compare"}
+) | {
+    "Forecaster": "holdfast.tasks.forecast",
+    "LanguageModel": "holdfast.tasks.language",
+    "Tagger": "holdfast.tasks.tag",
+    "compare": "holdfast.tasks.compare",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -37,6 +37,7 @@ class Command:
 
 _LANGUAGE = "holdfast.cli.language"
 _TAG = "holdfast.cli.tag"
+_FORECAST = "holdfast.cli.forecast"
 COMMANDS: dict[tuple[str, ...], Command] = {
     ("demo",): Command(
         "Train an LSTM, a GRU and a plain RNN to remember across 200 words, and compare.",
@@ -53,6 +54,15 @@ COMMANDS: dict[tuple[str, ...], Command] = {
     ("language", "generate"): Command("Let a model write text.", _LANGUAGE, "GenerateCommand", "generate"),
     ("language", "complete"): Command(
         "Show the most likely next words of a text.", _LANGUAGE, "CompleteCommand", "complete"
+    ),
+    ("forecast", "train"): Command(
+        "Train a forecaster on the series of a table.", _FORECAST, "TrainCommand", "train", "train_defaults"
+    ),
+    ("forecast", "predict"): Command(
+        "Forecast what comes next, with intervals and a plot.", _FORECAST, "PredictCommand", "predict"
+    ),
+    ("forecast", "evaluate"): Command(
+        "Measure forecasts beside simple ones.", _FORECAST, "EvaluateCommand", "evaluate"
     ),
     ("tag", "train"): Command("Train a tagger on CoNLL-style files.", _TAG, "TrainCommand", "train", "train_defaults"),
     ("tag", "evaluate"): Command("Measure a tagger's accuracy and F1 on files.", _TAG, "EvaluateCommand", "evaluate"),
