@@ -17,7 +17,7 @@ class MostFrequentTag:
 
     Example:
         >>> MostFrequentTag().fit([["she", "walked"]], [["PRON", "VERB"]]).predict([["he", "talked"]])
-        [['VERB', 'VERB']]
+        [['PRON', 'VERB']]
     """
 
     def fit(self, sentences: Iterable[Sequence[str]], tags: Iterable[Sequence[str]]) -> MostFrequentTag:

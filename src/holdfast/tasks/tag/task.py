@@ -149,7 +149,7 @@ class Tagger(AbstractEstimator[TagConfig, TagNetwork]):
         Example:
             >>> from holdfast.tasks.tag import Tagger
             >>> pairs = [(["Ann", "ran"], ["NAME", "VERB"]), (["he", "slept"], ["PRON", "VERB"])] * 10
-            >>> tagger = Tagger(epochs=30, hidden_size=8, character_hidden_size=8).fit(pairs, quiet=True)
+            >>> tagger = Tagger(epochs=60, hidden_size=16, character_hidden_size=8).fit(pairs, quiet=True)
             >>> [max(p, key=p.get) for p in tagger.tag(["Ann", "slept"], proba=True)]
             ['NAME', 'VERB']
         """
