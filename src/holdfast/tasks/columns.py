@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None")
 """Texts that stand for a missing number."""
 
+LARGEST = 1e100
+"""Numbers beyond it are refused: their squares and ratios would not be numbers any more."""
+
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?$"
 _INFINITE = r"^[+-]?[iI][nN][fF](?:[iI][nN][iI][tT][yY])?$"
 _MEND = "Write numbers as 1234.5, without thousands marks or units"
@@ -43,13 +46,14 @@ def number_column(frame: pandas.DataFrame, name: str, where: str, *, missing: bo
         missing: Whether an empty field, NA or NaN is allowed; it becomes NaN.
 
     Raises:
-        DataError: a field is text, infinite, or missing where it may not be; names the row.
+        DataError: a field is text, infinite or beyond `LARGEST`, or missing where it may not be; names the row.
     """
     values = column(frame, name, where)
     numbers = _text_numbers(values, name, where) if is_text(values) else _typed_numbers(values, name, where)
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        refuse(values, infinite, name, where, "is infinite or too large for a number", "Leave the field empty")
+    with np.errstate(invalid="ignore"):
+        huge = np.abs(numbers) > LARGEST
+    if huge.any():
+        refuse(values, huge, name, where, f"is infinite or beyond {LARGEST:g}", "Leave the field empty")
     if not missing:
         absent = np.isnan(numbers)
         if absent.any():

@@ -50,8 +50,9 @@ def seasonal_naive(history: Values, horizon: int, season: int) -> Values:
 
 def naive2(history: Values, horizon: int, season: int) -> Values:
     """Repeat the last value, seasonally adjusted where a test finds a season (M4's Naive2): [S, L] to [S, H]."""
-    adjusted, factors, added = deseasonalize(_prepared(history), season)
-    return _reseasonalize(naive(adjusted, horizon), factors, added)
+    prepared = _prepared(history)
+    adjusted, factors, added = deseasonalize(prepared, season)
+    return _reseasonalize(naive(adjusted, horizon), factors, added, prepared)
 
 
 def theta(history: Values, horizon: int, season: int) -> Values:
@@ -67,7 +68,7 @@ def theta(history: Values, horizon: int, season: int) -> Values:
     line = level[:, None] + slope[:, None] * np.arange(length)
     ahead = level[:, None] + slope[:, None] * np.arange(length, length + horizon)
     smoothed = _smooth(2 * adjusted - line)
-    forecast = _reseasonalize((ahead + smoothed[:, None]) / 2, factors, added)
+    forecast = _reseasonalize((ahead + smoothed[:, None]) / 2, factors, added, prepared)
     positive = _least(prepared) >= 0
     return np.where(positive[:, None], np.maximum(forecast, 0), forecast)
 
@@ -153,22 +154,25 @@ def deseasonalize(history: Values, season: int) -> tuple[Values, Values, NDArray
         return history, factors, added
     part, adds = history[seasonal], added[seasonal][:, None]
     trend = _moving_mean(part, season)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         ratio = np.where(adds, part - trend, part / trend)
-    # Column j of `figure` is the step j after the last one, so phases are counted from the end.
-    phase = (np.arange(length) - length) % season
-    figure = np.stack([_mean(ratio[:, phase == step]) for step in range(season)], axis=1)
-    middle = figure.mean(axis=1, keepdims=True)
-    figure = np.where(adds, figure - middle, figure / np.where(middle == 0, 1, middle))
-    adjusted = history.copy()
-    adjusted[seasonal] = np.where(adds, part - figure[:, phase], part / figure[:, phase])
+        # Column j of `figure` is the step j after the last one, so phases are counted from the end.
+        phase = (np.arange(length) - length) % season
+        figure = np.stack([_mean(ratio[:, phase == step]) for step in range(season)], axis=1)
+        middle = figure.mean(axis=1, keepdims=True)
+        figure = np.where(adds, figure - middle, figure / np.where(middle == 0, 1, middle))
+        adjusted = history.copy()
+        adjusted[seasonal] = np.where(adds, part - figure[:, phase], part / figure[:, phase])
     factors[seasonal] = figure
     return adjusted, factors, added
 
 
-def _reseasonalize(forecast: Values, factors: Values, added: NDArray[np.bool_]) -> Values:
+def _reseasonalize(forecast: Values, factors: Values, added: NDArray[np.bool_], history: Values) -> Values:
+    """Put the season back; where values of very different size leave no number, the last value stands in."""
     ahead = factors[:, np.arange(forecast.shape[1]) % factors.shape[1]]
-    return np.where(added[:, None], forecast + ahead, forecast * ahead)
+    with np.errstate(over="ignore", invalid="ignore"):
+        whole = np.where(added[:, None], forecast + ahead, forecast * ahead)
+    return np.where(np.isfinite(whole), whole, _last(history)[:, None])
 
 
 def _is_seasonal(history: Values, season: int) -> NDArray[np.bool_]:

@@ -32,7 +32,9 @@ LEAST_REGULAR = 0.1
 """Share of steps that must be the most common one for a frequency to be inferred."""
 
 MOST_FILLED = 100
-"""How many times as many rows a table may have after its gaps are filled, where that is more than ten million."""
+"""How many times as many rows a table may have after its gaps are filled, where that is more than `LEAST_LIMIT`."""
+
+LEAST_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -257,7 +259,7 @@ def _filled(rows: _Rows, freq: str | int, inferred: bool) -> pandas.DataFrame:
     begins = steps[starts]
     sizes = steps[starts + lengths - 1] - begins + 1
     total = int(sizes.sum())
-    if total > max(MOST_FILLED * len(rows.codes), 10_000_000):
+    if total > max(MOST_FILLED * len(rows.codes), LEAST_LIMIT):
         raise DataError(
             f"{rows.where}: on a grid of {freq!r} the {len(rows.codes):,} rows would become {total:,}. Look for a "
             "wrong date, or give a longer freq."

@@ -1,0 +1,175 @@
+"""Any bytes, any fields: a table is read, or refused with one of our errors, and nothing else ever comes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from holdfast.errors import ConfigError, DataError
+from holdfast.tasks.forecast import data as reading
+from holdfast.tasks.forecast.baselines import forecast_baselines
+from holdfast.tasks.forecast.data import read_series
+from holdfast.tasks.forecast.score import score
+from holdfast.tasks.tables import number_column, read_table, time_column
+
+pandas = pytest.importorskip("pandas", reason="tables are read with pandas")
+pytest.importorskip("pyarrow", reason="tables are read with pyarrow")
+pytest.importorskip("utilsforecast", reason="forecasts are measured with utilsforecast")
+
+fuzz = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+NUMBERS = st.one_of(
+    st.floats().map(repr),
+    st.integers().map(str),
+    st.sampled_from(
+        ["", "NA", "nan", "inf", "-Infinity", "1e400", "-1e-400", "1e99999", "1e1000000", "9" * 400, "1,5"]
+    ),
+    st.sampled_from(
+        ["+1", "--1", "1.2.3", "0x1F", "１２", "1 000", "None", "#N/A", "TRUE", ".", "e5", "1e", "-", "\u22121"]
+    ),
+)
+TIMES = st.one_of(
+    st.datetimes().map(str),
+    st.dates().map(str),
+    st.dates().map(lambda date: date.strftime("%d.%m.%Y")),
+    st.integers(-(10**20), 10**20).map(str),
+    st.sampled_from(
+        ["2024-01-01", "2024-01-02", "2024-02-30", "0000-01-01", "2024-13-01", "24:00", "2024-01-01 24:00"]
+    ),
+    st.sampled_from(
+        ["2024-01-01T00:00+99:99", "2024-01-01T00:00Z", "1/2/3", "31/12/2024", "12/31/2024", "2024Q5", "0000Q1"]
+    ),
+    st.sampled_from(
+        ["99999999", "20240101", "00000000", "0000-00", "2024-01-01 12:61", "1.1.0000", "NaT", "now", "today"]
+    ),
+)
+TEXTS = st.text(max_size=8)
+IDS = st.one_of(st.sampled_from(["a", "b", "", " ", "NA", '"', "a,b", "x\ny"]), TEXTS)
+REGULAR = st.integers(0, 30).map(lambda day: f"2024-01-{day + 1:02d}")
+
+
+def written(rows, header, separator, quoting, end, encoding):
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=separator, quoting=quoting, lineterminator=end)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return file.getvalue().encode(encoding, "surrogatepass" if encoding.startswith("utf-8") else "replace")
+
+
+@st.composite
+def tables(draw, times, numbers, ids=IDS):
+    rows = draw(st.lists(st.tuples(ids, times, numbers, numbers), max_size=12))
+    if draw(st.booleans()) and rows:
+        broken = draw(st.integers(0, len(rows) - 1))
+        rows[broken] = rows[broken][: draw(st.integers(0, 3))] + draw(st.sampled_from([(), ("", "", "")]))
+    header = draw(
+        st.sampled_from([("unique_id", "ds", "y", "x"), ("unique_id", "ds", "y", "y"), ("ds", "y", "x", "unique_id")])
+    )
+    return written(
+        rows,
+        header,
+        draw(st.sampled_from([",", ";", "\t"])),
+        draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])),
+        draw(st.sampled_from(["\n", "\r\n"])),
+        draw(st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1", "utf-32-le"])),
+    )
+
+
+def refused(error, says=""):
+    """Check that a message has something to say, and return None."""
+    assert len(str(error)) > 20
+    assert says in str(error)
+
+
+def read_or_refuse(path, **options):
+    """Return a table that keeps its promises, or None where it is refused as it should be."""
+    try:
+        table = read_series(path, **options)
+    except (DataError, ConfigError) as error:
+        return refused(error)
+    frame = table.frame
+    assert not frame[["unique_id", "ds"]].isna().any(axis=None)
+    assert not frame.duplicated(["unique_id", "ds"]).any()
+    assert not np.isinf(frame.select_dtypes("float64")).any(axis=None)
+    return table
+
+
+@pytest.fixture(autouse=True)
+def small_gaps(monkeypatch):
+    """Refuse early to fill the gap between a wrong date and the rest, as a larger table would be."""
+    monkeypatch.setattr(reading, "LEAST_LIMIT", 2000)
+
+
+@fuzz
+@given(data=st.binary(max_size=200), name=st.sampled_from(["t.csv", "t.csv.gz", "t.parquet"]))
+def test_any_bytes_are_read_or_refused(tmp_path, data, name):
+    path = tmp_path / name
+    path.write_bytes(data)
+    read_or_refuse(path)
+
+
+@fuzz
+@given(data=tables(TIMES, NUMBERS), compressed=st.booleans(), duplicates=st.sampled_from(["refuse", "mean", "last"]))
+def test_any_fields_are_read_or_refused(tmp_path, data, compressed, duplicates):
+    path = tmp_path / ("t.csv.gz" if compressed else "t.csv")
+    path.write_bytes(gzip.compress(data) if compressed else data)
+    read_or_refuse(path, duplicates=duplicates, exogenous=["x"])
+    read_or_refuse(path, id=None, target=["y", "x"], freq="D")
+    read_or_refuse(path, id=None, target=["y", "x"], freq=1)
+
+
+@fuzz
+@given(
+    data=tables(st.one_of(REGULAR, TIMES.filter(bool)), NUMBERS, st.sampled_from(["a", "b", "c"])),
+    freq=st.sampled_from([None, "D", "h", "B", "W-MON", "MS", "QE", "YS", 1, 7]),
+)
+def test_what_is_read_is_forecast_and_measured(tmp_path, data, freq):
+    path = tmp_path / "t.csv"
+    path.write_bytes(data)
+    table = read_or_refuse(path, freq=freq, duplicates="mean")
+    if table is None:
+        return
+    try:
+        forecasts = forecast_baselines(table, 3, 2)
+    except DataError:
+        return
+    assert len(forecasts) == 3 * table.frame["unique_id"].nunique()
+    try:
+        assert not np.isinf(score(forecasts.assign(y=1.0), table.frame, 2)).any(axis=None)
+    except DataError as error:
+        refused(error, "missing everywhere")
+
+
+@fuzz
+@given(column=st.lists(st.one_of(NUMBERS, TIMES, TEXTS), min_size=1, max_size=6))
+def test_a_column_of_anything_is_numbers_times_or_refused(column):
+    frame, where = read_table(pandas.DataFrame({"c": column}))
+    for read in (number_column, time_column):
+        try:
+            assert len(read(frame, "c", where)) == len(column)
+        except DataError as error:
+            refused(error, "row")
+
+
+DECIMALS = st.decimals().filter(lambda number: not number.is_snan())  # pandas itself raises on a signalling NaN
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), TEXTS, st.binary(max_size=3), st.datetimes(), st.dates(),
+    st.timedeltas(), DECIMALS, st.complex_numbers(), st.just(()), st.just([]),
+)  # fmt: skip
+
+
+@fuzz
+@given(column=st.lists(SCALARS, min_size=1, max_size=5))
+def test_a_column_of_any_objects_is_numbers_times_or_refused(column):
+    frame, where = read_table(pandas.DataFrame({"c": pandas.Series(column, dtype=object)}))
+    for read in (number_column, time_column):
+        try:
+            assert len(read(frame, "c", where)) == len(column)
+        except DataError as error:
+            refused(error, "'c'")
