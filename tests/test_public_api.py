@@ -12,7 +12,7 @@ import torch
 import holdfast
 
 NAMES = {
-    "Forecaster", "GRU", "GRUCell", "LSTM", "LSTMCell", "LanguageModel", "RNN", "RNNCell", "Tagger",
+    "Classifier", "Forecaster", "GRU", "GRUCell", "LSTM", "LSTMCell", "LanguageModel", "RNN", "RNNCell", "Tagger",
     "CellSpec", "compare", "convert", "explain", "record", "revert",
     "HoldfastError", "BackendError", "CheckpointError", "ConfigError", "DataError", "DtypeError",
     "MissingDependencyError", "ShapeError", "SpecError", "TrainingError",

@@ -24,6 +24,7 @@ from holdfast.spec import CellSpec
 
 if TYPE_CHECKING:
     from holdfast.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, convert, explain, record, revert
+    from holdfast.tasks.classify import Classifier
     from holdfast.tasks.compare import compare
     from holdfast.tasks.forecast import Forecaster
     from holdfast.tasks.language import LanguageModel
@@ -38,6 +39,7 @@ __all__ = [
     "BackendError",
     "CellSpec",
     "CheckpointError",
+    "Classifier",
     "ConfigError",
     "DataError",
     "DtypeError",
@@ -62,6 +64,7 @@ __all__ = [
 _LAZY = dict.fromkeys(
     ("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "convert", "explain", "record", "revert"), "holdfast.nn"
 ) | {
+    "Classifier": "holdfast.tasks.classify",
     "Forecaster": "holdfast.tasks.forecast",
     "LanguageModel": "holdfast.tasks.language",
     "Tagger": "holdfast.tasks.tag",

@@ -35,6 +35,7 @@ class Command:
         return importlib.util.find_spec(self.module) is not None
 
 
+_CLASSIFY = "holdfast.cli.classify"
 _LANGUAGE = "holdfast.cli.language"
 _TAG = "holdfast.cli.tag"
 _FORECAST = "holdfast.cli.forecast"
@@ -67,6 +68,15 @@ COMMANDS: dict[tuple[str, ...], Command] = {
     ("tag", "train"): Command("Train a tagger on CoNLL-style files.", _TAG, "TrainCommand", "train", "train_defaults"),
     ("tag", "evaluate"): Command("Measure a tagger's accuracy and F1 on files.", _TAG, "EvaluateCommand", "evaluate"),
     ("tag", "predict"): Command("Print the tags of a sentence or of files.", _TAG, "PredictCommand", "predict"),
+    ("classify", "train"): Command(
+        "Train a classifier of series or texts on a table.", _CLASSIFY, "TrainCommand", "train", "train_defaults"
+    ),
+    ("classify", "evaluate"): Command(
+        "Measure a classifier on a table with labels.", _CLASSIFY, "EvaluateCommand", "evaluate"
+    ),
+    ("classify", "predict"): Command(
+        "Print the class of each example of a table.", _CLASSIFY, "PredictCommand", "predict"
+    ),
     ("compare", "language"): Command(
         "Compare LSTM, GRU, RNN and n-grams as language models of a text.",
         "holdfast.cli.compare",

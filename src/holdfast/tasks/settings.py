@@ -63,9 +63,14 @@ def _construct(owner: Any, fields: Any, here: str, where: str) -> Any:
         raise ConfigError(f"{here}: unknown settings {', '.join(map(str, unknown))}. Known: {', '.join(known)}.")
     values = dict(fields)
     for name in fields:
-        nested = known[name].default_factory
-        if dataclasses.is_dataclass(nested):
-            values[name] = _construct(nested, fields[name], f"{where}: {name}", where)
+        make: Any = known[name].default_factory
+        default = None if make is dataclasses.MISSING else make()
+        if dataclasses.is_dataclass(default) and not isinstance(fields[name], type(default)):
+            given = fields[name]
+            if isinstance(given, dict):
+                # What is left out takes the value of this very default, which need not be its class's.
+                given = {field.name: getattr(default, field.name) for field in dataclasses.fields(default)} | given
+            values[name] = _construct(type(default), given, f"{where}: {name}", where)
     try:
         return owner(**values)
     except ConfigError as error:
