@@ -184,7 +184,7 @@ def test_broken_files_and_columns_are_refused(tmp_path):
         (["2024Q1", "2024 q4"], ["2024-01", "2024-10"]),
         (["2024-01-31T12:00:00Z", "2024-01-31T13:00:00+00:00"], ["2024-01-31T12", "2024-01-31T13"]),
         (["2024-01-31 12:00+02:00"], ["2024-01-31T10"]),
-        (["0001-01-01", "9999-12-31"], ["0001-01-01", "9999-12-31"]),
+        (["1749-01-01", "2200-12-31"], ["1749-01-01", "2200-12-31"]),
         ([datetime.date(2024, 1, 31)], ["2024-01-31"]),
         ([pandas.Period("2024-03", "M")], ["2024-03"]),
         ([20240131], ["2024-01-31"]),
@@ -235,3 +235,19 @@ def test_zones_become_utc_but_midnights_stay_dates():
 def test_what_is_no_time_is_refused(values, reason):
     with pytest.raises(DataError, match=reason):
         times_of(*values)
+
+
+def test_times_of_parquet_and_arrow_are_read_as_they_stand(tmp_path):
+    day = datetime.date(2024, 1, 31)
+    table = pyarrow.table(
+        {
+            "date": pyarrow.array([day], pyarrow.date32()),
+            "seconds": pyarrow.array([datetime.datetime(2024, 1, 31, 7)], pyarrow.timestamp("s")),
+            "zoned": pyarrow.array([datetime.datetime(2024, 1, 31, 7)], pyarrow.timestamp("us", "Europe/Berlin")),
+            "dictionary": pyarrow.array(["2024-01-31"]).dictionary_encode(),
+        }
+    )
+    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "times.parquet")
+    frame, where = read_table(tmp_path / "times.parquet")
+    found = [str(time_column(frame, name, where)[0])[:13] for name in table.column_names]
+    assert found == ["2024-01-31T00", "2024-01-31T07", "2024-01-31T07", "2024-01-31T00"]

@@ -87,7 +87,7 @@ def _to_pandas(table: Any) -> pandas.DataFrame:
     arrow = arrow_module()
     # Text stays in Arrow's memory: a fifth of what one Python object a field takes.
     text = pd.StringDtype("pyarrow")
-    return table.to_pandas(types_mapper={arrow.string(): text, arrow.large_string(): text}.get)
+    return table.to_pandas(date_as_object=False, types_mapper={arrow.string(): text, arrow.large_string(): text}.get)
 
 
 def _from_frame(source: Any) -> pandas.DataFrame:
@@ -101,7 +101,7 @@ def _from_frame(source: Any) -> pandas.DataFrame:
             native = narwhals.from_native(source)
             native = native.collect() if isinstance(native, narwhals.LazyFrame) else native
             source = native.to_pandas()
-        except TypeError as error:
+        except (TypeError, ValueError, NotImplementedError) as error:
             raise DataError(
                 f"{type(source).__name__} is no table. Give the path of a CSV or Parquet file, or a pandas or "
                 "polars frame."
