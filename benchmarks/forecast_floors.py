@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.forecast_sets import SETS, ForecastSet, rolling_windows
+from holdfast.kernels.cpu_level import cpu_name
 from holdfast.tasks.forecast.baselines import BASELINES, forecast_baselines
 from holdfast.tasks.forecast.score import score
 
@@ -105,7 +106,7 @@ def main() -> None:
     if set(results) == set(SETS):
         note = {
             "command": "python -m benchmarks.forecast_floors",
-            "machine": {"cores": os.cpu_count(), "cpu": platform.machine(), "python": platform.python_version()},
+            "machine": {"cores": os.cpu_count(), "cpu": cpu_name(), "python": platform.python_version()},
             "packages": {name: version(name) for name in ("numpy", "pandas", "utilsforecast")},
             "note": f"The test parts are read once. Rolling methods see the last {ROLLING_CONTEXT} rows.",
         }
