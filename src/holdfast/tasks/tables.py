@@ -7,6 +7,7 @@ row 1, blank lines are not counted), elsewhere from 1.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,14 @@ def _read_csv(path: Path) -> pandas.DataFrame:
         )
         table = csv.read_csv(arrow.BufferReader(data), read_options=read, parse_options=parse, convert_options=convert)
     except arrow.ArrowInvalid as error:
-        raise DataError(f"{path}: {_reason(error)} Give each row as many fields as the header.") from error
+        ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error))
+        if ragged:
+            row, expected, found = ragged.groups()
+            raise DataError(
+                f"{path}, row {row}: {found} fields where the header has {expected}. Give each row as many as the "
+                "header, and put quotation marks around fields that hold the separator."
+            ) from error
+        raise DataError(f"{path}: is no CSV: {_reason(error)} Save it as CSV UTF-8 again.") from error
     frame = _to_pandas(table.rename_columns([name.strip() for name in names]))
     return _numbered(frame, first=2)
 
