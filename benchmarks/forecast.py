@@ -41,18 +41,19 @@ NEVER = "never before the first run of these defaults"
 LINEAR_ONCE = "once, by the linear forecast alone"
 DEVELOPMENT = {
     "etth1": (
-        "Test figures were in view while the design was made: about 30 ridge regressions (base, scale, penalty) at each "
-        "of the horizons 96 and 336, and 4 trial configurations with several readings each. Penalty, context and base "
+        "Test figures were in view while the design was made: about 30 ridge regressions (base, scale, penalty) at "
+        "each of the horizons 96 and 336, and 4 trial configurations with several readings each. Penalty, "
+        "context and base "
         "are chosen on validation data by the code itself."
     ),
     "m4_hourly": (
         "Test figures were in view: about 16 readings over the linear forecast and 6 trial configurations of learning "
-        "rate, units, patch and a frozen linear layer. The defaults agree with the validation loss, but were not chosen "
-        "blind."
+        "rate, units, patch and a frozen linear layer. The defaults agree with the validation loss, but were not "
+        "chosen blind."
     ),
     "air_passengers": (
-        "By 6 trial runs of two designs. That the linear forecast is not fitted again to the held-out steps was decided "
-        "by looking at them, so this figure is no clean test result."
+        "By 6 trial runs of two designs. That the linear forecast is not fitted again to the held-out steps was "
+        "decided by looking at them, so this figure is no clean test result."
     ),
     "m3_yearly": LINEAR_ONCE,
     "m3_quarterly": LINEAR_ONCE,
