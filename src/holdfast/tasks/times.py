@@ -7,6 +7,7 @@ numbers. Times with a zone are kept as UTC instants; all rows must have the same
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,17 +104,16 @@ def _from_objects(values: pandas.Series, name: str, where: str) -> Times:
 def _from_text(values: pandas.Series, name: str, where: str) -> Times:
     compute = arrow_module("compute")
     text = trimmed(values)
-    forms = {form: flags(compute.match_substring_regex(text, pattern)) for form, pattern in _FORMS.items()}
-    form = next((form for form, fits in forms.items() if fits[0]), None)
+    first = text[0].as_py()
+    form = next((form for form, pattern in _FORMS.items() if re.match(pattern, first)), None)
     if form is None:
-        alien = ~np.any(list(forms.values()), axis=0)
-        refuse(values, alien, name, where, "is no time that can be read", _MEND)
-    if not forms[form].all():
-        refuse(values, ~forms[form], name, where, f"is no time, or in another form than {text[0].as_py()!r}", _MEND)
+        known = [flags(compute.match_substring_regex(text, pattern)) for pattern in _FORMS.values()]
+        refuse(values, ~np.any(known, axis=0), name, where, "is no time that can be read", _MEND)
+    fits = flags(compute.match_substring_regex(text, _FORMS[form]))
+    if not fits.all():
+        refuse(values, ~fits, name, where, f"is no time, or in another form than {first!r}", _MEND)
     if form == "whole":
-        numbers = text.cast(arrow_module().int64()) if not compute.any(compute.starts_with(text, "+")).as_py() else None
-        if numbers is None:
-            numbers = compute.cast(compute.replace_substring_regex(text, r"^\+", ""), arrow_module().int64())
+        numbers = compute.cast(compute.replace_substring_regex(text, r"^\+", ""), arrow_module().int64())
         return _whole(values, numbers.to_numpy(), name, where)
     if form == "quarter":
         years = compute.cast(compute.utf8_slice_codeunits(text, 0, 4), arrow_module().int64()).to_numpy()
