@@ -10,6 +10,8 @@ import tyro
 
 from holdfast.cli.training import check_folder, device_named
 from holdfast.errors import ConfigError
+from holdfast.tasks.classify.config import ClassifyConfig, Columns
+from holdfast.tasks.forecast.config import ForecastConfig
 from holdfast.tasks.language.config import Cell, LanguageConfig
 
 if TYPE_CHECKING:
@@ -23,9 +25,9 @@ class CompareSettings:
     """How long and how often to train."""
 
     seconds: float = 60.0
-    """Training time of one run. A cell takes a run a seed, and three to five shorter ones to find its learning rate."""
-    seeds: int = 3
-    """Runs a cell; the interval is taken over them."""
+    """Training time of one run. A cell takes --runs of them, and some shorter ones to find its learning rate."""
+    runs: int = 3
+    """Runs a cell, each with a seed of its own; the interval is taken over them."""
     cells: tuple[Cell, ...] = ("lstm", "gru", "rnn")
     """The cells to compare, each with as many parameters as the LSTM."""
     out: Path | None = None
@@ -52,6 +54,72 @@ class LanguageCommand:
     )
 
 
+@dataclass(frozen=True)
+class ForecastCommand:
+    """Compare the cells as forecasters of a table's series, beside simple forecasts.
+
+    The last --horizon steps of each series are the test; MASE is compared.
+
+    Example: holdfast compare forecast sales.csv --time month --target sales --horizon 12 --seconds 30
+    """
+
+    data: tyro.conf.Positional[Path]
+    """CSV or Parquet file with a row for each series and time."""
+    id: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None
+    """Column that names the series. Without it the table is one series, or one for each target."""
+    time: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = "ds"
+    """Column of times: dates, or whole numbers."""
+    target: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN")] = ("y",)
+    """Column of values; several are series of their own, where --id is not given."""
+    compare: Annotated[CompareSettings, tyro.conf.arg(name="")] = field(default_factory=CompareSettings)
+    model: Annotated[ForecastConfig, tyro.conf.arg(name="")] = field(default_factory=ForecastConfig)
+
+
+@dataclass(frozen=True)
+class ClassifyCommand:
+    """Compare the cells as classifiers of a table's series or texts, beside majority and logistic regression.
+
+    Of each class alike, a fifth of the examples is the test, and a fifth of the others validates.
+
+    Example: holdfast compare classify reviews.csv --text-column text --seconds 60
+    """
+
+    data: tyro.conf.Positional[Path]
+    """CSV or Parquet file: series in long format (id, time, features..., label), or a text in each row."""
+    label_column: str = "label"
+    """Column of the class."""
+    text_column: str = ""
+    """Column of the text, one in each row. Empty: the table holds series."""
+    id_column: str = "id"
+    """Column that says which series a row belongs to."""
+    time_column: str = "time"
+    """Column that orders the rows of a series, numbers or dates. Where there is none, rows are in order already."""
+    test: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Table to test on, in place of a fifth of the examples."""
+    compare: Annotated[CompareSettings, tyro.conf.arg(name="")] = field(default_factory=CompareSettings)
+    model: Annotated[ClassifyConfig, tyro.conf.arg(name="")] = field(default_factory=ClassifyConfig)
+
+
+def forecast(command: ForecastCommand) -> int:
+    """Run `holdfast compare forecast`."""
+    device_named("cpu", "forecast")
+    from holdfast.tasks.forecast.contest import ForecastContest
+
+    target = command.target[0] if len(command.target) == 1 else list(command.target)
+    contest = ForecastContest(command.data, command.model, id=command.id, time=command.time, target=target)
+    return _compare(contest, command.compare)
+
+
+def classify(command: ClassifyCommand) -> int:
+    """Run `holdfast compare classify`."""
+    device_named("cpu", "classify")
+    from holdfast.tasks.classify.contest import ClassifyContest
+
+    columns = Columns(command.label_column, command.text_column, command.id_column, command.time_column)
+    contest = ClassifyContest(command.data, config=command.model, columns=columns, test=command.test)
+    return _compare(contest, command.compare)
+
+
 def language(command: LanguageCommand) -> int:
     """Run `holdfast compare language`."""
     if not command.files:
@@ -70,7 +138,7 @@ def _compare(contest: Contest, settings: CompareSettings) -> int:
     found = compare(
         contest,
         seconds=settings.seconds,
-        seeds=settings.seeds,
+        seeds=settings.runs,
         cells=settings.cells,
         folder=settings.out,
         quiet=settings.quiet,

@@ -83,6 +83,18 @@ COMMANDS: dict[tuple[str, ...], Command] = {
         "LanguageCommand",
         "language",
     ),
+    ("compare", "forecast"): Command(
+        "Compare LSTM, GRU, RNN and simple forecasts on the series of a table.",
+        "holdfast.cli.compare",
+        "ForecastCommand",
+        "forecast",
+    ),
+    ("compare", "classify"): Command(
+        "Compare LSTM, GRU, RNN and simple classifiers on a table.",
+        "holdfast.cli.compare",
+        "ClassifyCommand",
+        "classify",
+    ),
     ("doctor",): Command(
         "Show what this installation can do, and what is missing.", "holdfast.cli.doctor", "DoctorCommand", "run"
     ),

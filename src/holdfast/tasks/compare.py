@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from holdfast.layers import Layer
 
 RECORD_FILE = "comparison.json"
 SEARCH_SHARE = 0.25
@@ -205,7 +208,11 @@ class Comparison:
         return {"verdict": self.verdict, **asdict(self)}
 
 
-CONTESTS = {"language": "holdfast.tasks.language.contest:LanguageContest"}
+CONTESTS = {
+    "language": "holdfast.tasks.language.contest:LanguageContest",
+    "forecast": "holdfast.tasks.forecast.contest:ForecastContest",
+    "classify": "holdfast.tasks.classify.contest:ClassifyContest",
+}
 """Task -> where its contest is; each has `from_data(data, **settings)`."""
 
 
@@ -361,6 +368,17 @@ class _Record:
             raise CheckpointError(f"{path} is no comparison: {error!r}. Choose another folder.") from error
         if not same:
             raise ConfigError(f"{self.folder} holds a comparison of other data or settings. Choose another folder.")
+
+
+def num_parameters(layers: list[Layer]) -> int:
+    """Return how many numbers a network of these layers holds."""
+    import torch
+
+    from holdfast.nn.build import build_layers
+
+    with torch.device("meta"):
+        modules = build_layers(layers)
+    return sum(parameter.numel() for parameter in modules.parameters())
 
 
 def step_microseconds(network: Any, steps: int = 200, repeats: int = 7) -> float:

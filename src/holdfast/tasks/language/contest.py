@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.errors import ConfigError, DataError
-from holdfast.layers import Layer
-from holdfast.tasks.compare import Metric, Outcome, Trial, step_microseconds
+from holdfast.tasks.compare import Metric, Outcome, Trial, num_parameters, step_microseconds
 from holdfast.tasks.language.config import LanguageConfig
 from holdfast.tasks.language.data import open_source
 from holdfast.tasks.language.model import language_layers
@@ -122,14 +121,3 @@ class LanguageContest:
         model = NgramModel(ids, self._tokenizer.size, order)
         nats = model.nats(np.asarray(self._tokenizer.encode(text), dtype=np.int64)).sum()
         return float(nats / math.log(2) / len(text))
-
-
-def num_parameters(layers: list[Layer]) -> int:
-    """Return how many numbers a network of these layers learns."""
-    import torch
-
-    from holdfast.nn.build import build_layers
-
-    with torch.device("meta"):
-        modules = build_layers(layers)
-    return sum(parameter.numel() for parameter in modules.parameters())

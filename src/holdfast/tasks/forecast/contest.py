@@ -1,0 +1,162 @@
+"""Forecasting as `compare` needs it: the last steps of every series are the test, simple forecasts to beat."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from holdfast.errors import ConfigError, DataError
+from holdfast.tasks.compare import Metric, Outcome, Trial, num_parameters, step_microseconds
+from holdfast.tasks.forecast.baselines import BASELINES, forecast_baselines
+from holdfast.tasks.forecast.config import ForecastConfig
+from holdfast.tasks.forecast.data import SeriesTable, default_season, read_series
+from holdfast.tasks.forecast.measure import up_to
+from holdfast.tasks.forecast.model import forecast_layers
+from holdfast.tasks.forecast.score import score
+from holdfast.tasks.forecast.task import Forecaster
+from holdfast.tasks.forecast.windows import WindowShape
+
+SIMPLEST_FIRST = ("Naive", "SeasonalNaive", "Theta")
+
+
+class ForecastContest:
+    """Series, and the settings that all runs share but for cell, size, learning rate, time and seed.
+
+    The last `horizon` steps of each series are the test, and nothing else looks at them.
+
+    Args:
+        df: What `Forecaster.fit` takes.
+        config: The LSTM's settings.
+        columns: How the table is read, as `Forecaster.fit` takes it: id, time, target, freq, duplicates.
+
+    Raises:
+        DataError: the data is broken, or a series has no more steps than the horizon.
+    """
+
+    task = "forecast"
+    metric = Metric("MASE")
+
+    def __init__(self, df: Any, config: ForecastConfig | None = None, **columns: Any):
+        self.config = config or ForecastConfig()
+        self.table = read_series(df, exogenous=self.config.windows.columns, **columns)
+        self.training = self._without_test()
+
+    @staticmethod
+    def from_data(data: Any, *, columns: dict[str, Any] | None = None, **settings: Any) -> ForecastContest:
+        """Return the contest over a table.
+
+        Args:
+            columns: How the table is read: id, time, target, freq, duplicates.
+
+        Raises:
+            ConfigError: a setting is unknown or out of range, or there is no data.
+        """
+        if data is None:
+            raise ConfigError("Name the series to compare on: a CSV or Parquet path, or a frame.")
+        try:
+            config = replace(ForecastConfig(), **settings)
+        except TypeError as error:
+            raise ConfigError(f"compare: {error}.") from error
+        return ForecastContest(data, config, **(columns or {}))
+
+    @property
+    def hidden_size(self) -> int:
+        return self.config.hidden_size
+
+    @property
+    def learning_rate(self) -> float:
+        return self.config.train.learning_rate
+
+    @property
+    def season(self) -> int:
+        return self.config.season or default_season(self.table.freq)
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        frame = self.table.frame
+        parts = [frame["unique_id"].astype(str).str.cat(sep="\n").encode(), str(frame["ds"].tolist()).encode()]
+        parts += [np.ascontiguousarray(frame[name].to_numpy()).tobytes() for name in frame.columns[2:]]
+        return {"table": hashlib.sha256(b"\0".join(parts)).hexdigest(), "config": self.config.to_dict()}
+
+    def num_parameters(self, cell: str, hidden_size: int) -> int:
+        return num_parameters(forecast_layers(self._settings(cell, hidden_size), self._shape))
+
+    def run(self, trial: Trial, folder: Path | None, *, test: bool) -> Outcome:
+        config = self._settings(trial.cell, trial.hidden_size)
+        train = replace(
+            config.train, learning_rate=trial.learning_rate, max_seconds=trial.seconds, max_steps=None, patience=None,
+            seed=trial.seed,
+        )  # fmt: skip
+        forecaster = Forecaster(replace(config, train=train))
+        forecaster.fit(self.training.frame, freq=self.table.freq, folder=folder, quiet=True)
+        if forecaster.result is None or forecaster.start_loss is None or forecaster.model is None:
+            raise DataError("The run was not trained.")
+        losses = [loss for loss in (forecaster.start_loss, forecaster.result.best) if loss is not None]
+        found = math.nan
+        if test:
+            forecasts = forecaster.cross_validation(self.table.frame)
+            found = self._score(forecasts, forecaster.name)
+        return Outcome(
+            validation=min(losses),
+            test=found if test else None,
+            steps=forecaster.result.steps,
+            seconds=forecaster.result.seconds,
+            step_microseconds=step_microseconds(forecaster.model),
+        )
+
+    def baselines(self) -> Iterator[tuple[str, Callable[[], float]]]:
+        for name in SIMPLEST_FIRST:
+            yield name, lambda name=name: self._baseline(name)
+        yield "the linear forecast that the network starts from", self._linear
+
+    @cached_property
+    def _untrained(self) -> Forecaster:
+        """A forecaster that has chosen its windows, from the data alone, and learnt nothing beside its linear part."""
+        config = self._settings("rnn", 1)
+        train = replace(
+            config.train, max_steps=1, max_seconds=None, learning_rate=1e-12, evaluate_every=1, patience=None
+        )
+        return Forecaster(replace(config, train=train)).fit(self.training.frame, freq=self.table.freq, quiet=True)
+
+    @property
+    def _shape(self) -> WindowShape:
+        shape = self._untrained.shape
+        if shape is None:
+            raise DataError("The series give no windows.")
+        return shape
+
+    def _linear(self) -> float:
+        return self._score(self._untrained.cross_validation(self.table.frame), self._untrained.name)
+
+    def _settings(self, cell: Any, hidden_size: int) -> ForecastConfig:
+        return replace(self.config, cell=cell, hidden_size=hidden_size)
+
+    def _without_test(self) -> SeriesTable:
+        frame, horizon = self.table.frame, self.config.horizon
+        rank = frame.groupby("unique_id", sort=False).cumcount(ascending=False).to_numpy()
+        kept = replace(self.table, frame=frame[rank >= horizon].reset_index(drop=True))
+        short = frame["unique_id"].nunique() - kept.frame["unique_id"].nunique()
+        if short:
+            raise DataError(
+                f"{short} series have no more than {horizon} steps, the horizon, so nothing is left to learn from. "
+                "Leave them out, or ask for a shorter horizon."
+            )
+        return kept
+
+    def _baseline(self, name: str) -> float:
+        if name not in BASELINES:
+            raise ConfigError(f"There is no baseline {name!r}.")
+        found = forecast_baselines(self.training, self.config.horizon, self.season, [name])
+        truth = self.table.frame[["unique_id", "ds", "y"]]
+        return self._score(found.merge(truth, on=["unique_id", "ds"], how="left"), name)
+
+    def _score(self, forecasts: Any, name: str) -> float:
+        ends: Any = self.training.frame.groupby("unique_id", sort=False)["ds"].max()
+        return float(score(forecasts, up_to(self.table, ends).frame, self.season).loc["MASE", name])

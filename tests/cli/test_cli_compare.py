@@ -1,0 +1,49 @@
+"""`holdfast compare` on small files: the table and the verdict are printed, and kept where --out says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from holdfast.cli.main import COMMANDS, main
+
+TASKS = [words[1] for words in COMMANDS if words[0] == "compare"]
+
+
+def write_data(task, folder):
+    path = folder / {"language": "input.txt"}.get(task, "data.csv")
+    random = np.random.default_rng(0)
+    if task == "language":
+        path.write_text("the cat sat on the mat. the dog sat on the cat! " * 40)
+    elif task == "forecast":
+        values = 50 + np.arange(80) + 10 * np.sin(np.arange(80) * np.pi / 6) + random.normal(0, 1, 80)
+        rows = [f"{2000 + n // 12}-{n % 12 + 1:02}-01,{value:.3f}" for n, value in enumerate(values)]
+        path.write_text("\n".join(["ds,y", *rows]))
+    else:
+        rows = [f"{n},{t},{(n % 2) + random.normal():.3f},{'ab'[n % 2]}" for n in range(40) for t in range(12)]
+        path.write_text("\n".join(["id,time,x,label", *rows]))
+    return path
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_compare_prints_a_table_and_a_verdict(task, tmp_path, capsys):
+    small = ["--seconds", "0.1", "--runs", "2", "--cells", "rnn", "--hidden-size", "4", "--quiet"]
+    extra = ["--horizon", "6"] if task == "forecast" else []
+    out = tmp_path / "comparison"
+    assert main(["compare", task, str(write_data(task, tmp_path)), *small, *extra, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("| | ")
+    assert "| RNN |" in printed
+    assert "Clear means" in printed
+    assert (out / "comparison.md").read_text() == printed
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_compare_of_a_missing_file_says_so(task, tmp_path, capsys):
+    assert main(["compare", task, str(tmp_path / "nothing.csv"), "--quiet"]) == 2
+    assert "nothing.csv" in capsys.readouterr().err
+
+
+def test_compare_without_a_file_says_how(capsys):
+    assert main(["compare", "language"]) == 2
+    assert "holdfast compare language input.txt" in capsys.readouterr().err
