@@ -119,8 +119,9 @@ def train(command: TrainCommand) -> int:
     }
     save_settings(command.out, {**settings, **command.model.to_dict()})
     if not command.quiet:
-        chunks = tagger.vocabulary is not None and tagger.vocabulary.chunked
-        unit = "(1 - F1)" if chunks else "(share of wrong tags)"
+        known = tagger.vocabulary
+        unit = "(1 - F1 of the chunks" if known and known.chunked else "(share of wrong tags"
+        unit += " + share of wrong intents)" if known and known.intents else ")"
         report_training(tagger.result, command.out, unit, 'tag predict "Ann lives in Rome ."')
     return 0
 

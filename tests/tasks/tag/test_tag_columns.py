@@ -49,6 +49,13 @@ def test_conllu_reads_upos_and_leaves_out_what_is_no_word(tmp_path):
     assert sentence.tags == ("root", "obj", "obl")
 
 
+def test_blanks_inside_words_are_kept(tmp_path):
+    (sentence,) = read(tmp_path, "New York\tB-L\n1\u00a0000\tO\t\n")  # a blank before a tab; a no-break space
+    assert (sentence.words, sentence.tags) == (("New York", "1\u00a0000"), ("B-L", "O"))
+    (sentence,) = read(tmp_path, " 1\u00a0000   O \n\t\n")
+    assert sentence.words == ("1\u00a0000",)
+
+
 def test_columns_are_chosen_from_either_end(tmp_path):
     (sentence,) = read(tmp_path, "O a x\nB-L b y\n", word_column=2, tag_column=-3)
     assert (sentence.words, sentence.tags) == (("a", "b"), ("O", "B-L"))

@@ -11,7 +11,8 @@ import torch
 
 import holdfast
 from holdfast.errors import CheckpointError, ConfigError
-from holdfast.tasks.tag import Reading, Tagger
+from holdfast.tasks.tag import Reading, TagConfig, Tagger
+from holdfast.tasks.tag.task import _budget
 from holdfast.train import Callback
 from tests.tasks.tag_samples import small_sentences, small_tagger
 
@@ -116,6 +117,9 @@ def test_second_fit_goes_on_from_the_weights():
 def test_epochs_are_the_budget_unless_steps_are_given():
     tagger = Tagger(epochs=3, batch_size=10, hidden_size=4, word_size=4, character_hidden_size=0)
     assert tagger.fit(WORDS[:100], TAGS[:100], quiet=True).result.steps == 3 * 9  # 90 sentences train, 10 are held out
+    assert _budget(TagConfig(), 1).max_steps == 60
+    assert _budget(TagConfig(), 100).max_steps == 4000
+    assert _budget(TagConfig(), 784).max_steps == 15 * 784
     assert small_tagger(4, epochs=3).fit(WORDS, TAGS, quiet=True).result.steps == 4
 
 

@@ -11,6 +11,7 @@ from holdfast.errors import DataError
 from holdfast.tasks.files import text_blocks
 from holdfast.tasks.tag.config import Reading
 
+_BLANKS = " \t"  # no others: a no-break space may well be part of a word
 _INTENT = re.compile(r"#\s*intent\s*[=:]\s*(\S.*?)\s*$", re.IGNORECASE)
 
 
@@ -93,9 +94,9 @@ def _read_file(path: Path, reading: Reading, tagged: bool) -> list[Sentence]:
 
 def _cells(path: Path, lines: Sequence[str], conllu: bool) -> Iterator[tuple[int, list[str] | str | None]]:
     """Give, with its row from 1, the cells of each word, None for an end of sentence, a text for a comment."""
-    width = next((len(_cut(line, conllu)) for line in lines if line.strip() and not line.startswith(("#", "-DOC"))), 0)
+    width = next((len(_cut(line, conllu)) for line in lines if _is_word(line)), 0)
     for number, line in enumerate(lines, 1):
-        cells = _cut(line, conllu) if line.strip() else []
+        cells = _cut(line, conllu) if line.strip(_BLANKS) else []
         if not cells:
             yield number, None
         elif line.startswith("#") and (conllu or len(cells) != width):
@@ -110,9 +111,16 @@ def _cells(path: Path, lines: Sequence[str], conllu: bool) -> Iterator[tuple[int
             yield number, cells
 
 
+def _is_word(line: str) -> bool:
+    return bool(line.strip(_BLANKS)) and not line.startswith(("#", "-DOCSTART-"))
+
+
 def _cut(line: str, conllu: bool) -> list[str]:
-    """Return a row's cells: of CoNLL-U, whose words may hold blanks, cut by tabs alone."""
-    return line.split("\t") if conllu else line.split()
+    """Return a row's cells, cut by tabs where it has any (words may hold blanks then), else by blanks."""
+    if conllu:
+        return line.split("\t")
+    line = line.rstrip(_BLANKS)
+    return [cell.strip(" ") for cell in line.split("\t")] if "\t" in line else re.split(" +", line.lstrip(" "))
 
 
 def _index(column: int) -> int:

@@ -67,13 +67,14 @@ class TagConfig(TaskConfig):
     """Whether tags are scored together by a conditional random field. auto: where they mark chunks."""
     batch_size: int = 16
     """Sentences that are trained on side by side."""
-    epochs: int = 15
-    """How often the data is read, unless train.max_steps or train.max_seconds say when to stop."""
+    epochs: int = 0
+    """How often the data is read, unless train.max_steps or train.max_seconds are set. 0 chooses: 15 times, and small
+    data up to 60 times, to make 4,000 updates."""
     train: TrainSettings = field(default_factory=TrainSettings)
     """How fast to train, and for how long if not for `epochs`."""
 
     def __post_init__(self):
         check_choices(self, cell=Cell, crf=Crf)
-        check_whole(self, ("hidden_size", "num_layers", "word_size", "character_size", "batch_size", "epochs"))
-        check_whole(self, ("character_hidden_size",), 0)
+        check_whole(self, ("hidden_size", "num_layers", "word_size", "character_size", "batch_size"))
+        check_whole(self, ("character_hidden_size", "epochs"), 0)
         check_share(self, "dropout", "word_dropout")

@@ -33,6 +33,7 @@ from holdfast.train import TrainSettings
 from holdfast.train.workers import check_one_process
 
 VOCABULARY_FILE = "vocabulary.json"
+LEAST_EPOCHS, MOST_EPOCHS, LEAST_STEPS = 15, 60, 4000
 Words = Sequence[str]
 
 
@@ -290,4 +291,5 @@ def _budget(config: TagConfig, batches: int) -> TrainSettings:
     settings = config.train
     if settings.max_steps is not None or settings.max_seconds is not None:
         return settings
-    return replace(settings, max_steps=max(1, config.epochs * batches // settings.chunks_per_update))
+    epochs = config.epochs or min(max(LEAST_EPOCHS, -(-LEAST_STEPS // batches)), MOST_EPOCHS)
+    return replace(settings, max_steps=max(1, epochs * batches // settings.chunks_per_update))
