@@ -44,7 +44,7 @@ class WindowSettings:
     patch: int = 0
     """Past values that the recurrent network reads in one step. 0 chooses: 1 for short contexts."""
     transform: Transform = "auto"
-    """Work on the logarithm of the values; auto tries it where all are positive."""
+    """Work on the logarithm of the values; auto tries it where all are positive and most series keep clear of zero."""
     base: Base = "auto"
     """What is forecast without any learning: the window's level, its last value, the means of its season, or its last
     season (naive)."""

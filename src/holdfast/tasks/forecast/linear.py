@@ -21,11 +21,13 @@ from holdfast.tasks.forecast.windows import (
     Windows,
     WindowShape,
     season_errors,
+    sums,
 )
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, np.inf)
 """Strengths of the pull to the base, in units of the inputs' mean square. The last leaves the base alone."""
 BLOCK, MOST_TRIED, MOST_FITTED, MOST_CHECKED = 1024, 6_000, 30_000, 1_000
+NEAR_ZERO = 0.05  # of a series' mean
 ALIKE = 0.005  # losses that differ by less are taken for equal
 LARGEST_TARGET = 8.0  # scales; beyond, a window's target is cut off: squares would let a few windows decide
 
@@ -79,9 +81,9 @@ def choose_shape(split: Split, shape: WindowShape, settings: WindowSettings) -> 
     One thing is chosen after the other: context and transform together, then the base. Of contexts that are as good as
     alike the longest is taken: the recurrent network may make more of it.
     """
-    values = split.train.values[~np.isnan(split.train.values)]
-    positive = bool(len(values)) and float(values.min()) > 0
-    transforms = [settings.transform] if settings.transform != "auto" else ["none", "log"] if positive else ["none"]
+    transforms = [settings.transform]
+    if settings.transform == "auto":
+        transforms = ["none", "log"] if clear_of_zero(split.train) else ["none"]
     contexts = [settings.context] if settings.context else context_choices(split, shape)
     start = "season" if settings.base == "auto" else settings.base
     tried = {}
@@ -99,6 +101,22 @@ def choose_shape(split: Split, shape: WindowShape, settings: WindowSettings) -> 
             tried[candidate] = fit_linear(split, candidate, MOST_TRIED)
         best = min(tried, key=lambda candidate: tried[candidate].loss)
     return best, fit_linear(split, best, MOST_FITTED)
+
+
+def clear_of_zero(series: Series) -> bool:
+    """Return whether all values are positive, and the least of a series mostly no small part of its mean.
+
+    Where they come near zero, later values may well be zero, and have no logarithm.
+    """
+    filled = series.lengths > 0
+    least = np.fmin.reduceat(series.values, series.starts[:-1][filled])
+    known = ~np.isnan(series.values)
+    count = sums(known.astype(np.float64), series.starts)[filled]
+    mean = sums(np.where(known, series.values, 0), series.starts)[filled] / np.maximum(count, 1)
+    present = ~np.isnan(least)
+    if not present.any() or least[present].min() <= 0:
+        return False
+    return float(np.median(least[present] / mean[present])) > NEAR_ZERO
 
 
 def context_choices(split: Split, shape: WindowShape) -> list[int]:
