@@ -3,8 +3,8 @@
     python -m benchmarks.classify --set japanese_vowels --seeds 3
     python -m benchmarks.classify --set sst2 --baselines          the simple methods alone
 
-HOLDFAST_DATA names the folder of datasets. Each run reads the test set once, after training; --validation-only holds a
-part of the training data out for it instead, and writes nothing.
+HOLDFAST_DATA names the folder of datasets. Each run reads the test set once, after training, and so do the simple
+methods together; --validation-only holds a part of the training data out for it instead, and writes nothing.
 """
 
 from __future__ import annotations

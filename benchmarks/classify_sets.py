@@ -17,7 +17,7 @@ Split = tuple[list[Any], list[str]]
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """How a split is read, what was published, and which settings differ from the default.
+    """How a split is read, what others published (not run again here), and which settings differ from the default.
 
     A set has a validation split of its own or leaves it to the classifier; settings of the text and of training are
     listed under those names.

@@ -60,7 +60,7 @@ class Classifier(SklearnConventions, AbstractEstimator[ClassifyConfig, ClassifyN
 
     Example:
         >>> rising, falling = [[0.0, 0.5, 1.0], [0.0, 0.2, 0.4, 0.6]], [[1.0, 0.5, 0.0], [0.9, 0.4]]
-        >>> classifier = Classifier(hidden_size=8, epochs=30)
+        >>> classifier = Classifier(hidden_size=8, epochs=150)
         >>> classifier = classifier.fit(rising + falling, ["up", "up", "down", "down"], quiet=True)
         >>> str(classifier.predict([[0.1, 0.3, 0.8]])[0])
         'up'
