@@ -56,8 +56,8 @@ DEVELOPMENT = {
         "decided by looking at them, so this figure is no clean test result."
     ),
     "pm25": (
-        "A first run ended without figures at a zero among the test values, whose logarithm it would have taken. That led "
-        "to the rule that logarithms are tried only where training values keep clear of zero."
+        "A first run ended without figures at a zero among the test values, whose logarithm it would have taken. That "
+        "led to the rule that logarithms are tried only where training values keep clear of zero."
     ),
     "m3_yearly": LINEAR_ONCE,
     "m3_quarterly": LINEAR_ONCE,
