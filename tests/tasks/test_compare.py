@@ -9,17 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from holdfast.errors import CheckpointError, ConfigError
-from holdfast.tasks.compare import (
-    RECORD_FILE,
-    CellResult,
-    Comparison,
-    Interval,
-    Metric,
-    Outcome,
-    compare,
-    match_size,
-    step_microseconds,
-)
+from holdfast.tasks.compare import RECORD_FILE, compare, match_size, step_microseconds
+from holdfast.tasks.comparison import CellResult, Comparison, Interval, Metric, Outcome
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 

@@ -9,7 +9,8 @@ import pytest
 
 import holdfast
 from holdfast.errors import ConfigError, DataError
-from holdfast.tasks.compare import Trial, compare
+from holdfast.tasks.compare import compare
+from holdfast.tasks.comparison import Trial
 
 pandas = pytest.importorskip("pandas", reason="tables need pandas")
 pytest.importorskip("sklearn", reason="logistic regression needs scikit-learn")

@@ -10,7 +10,8 @@ import pytest
 
 import holdfast
 from holdfast.errors import ConfigError, DataError
-from holdfast.tasks.compare import Trial, compare
+from holdfast.tasks.compare import compare
+from holdfast.tasks.comparison import Trial
 from holdfast.tasks.language.config import LanguageConfig
 from holdfast.tasks.language.contest import LanguageContest
 from holdfast.tasks.language.ngram import NgramModel

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from holdfast.tasks.compare import CellResult, Comparison
+    from holdfast.tasks.comparison import CellResult, Comparison
 
 _SIMPLEST_FIRST = ("rnn", "gru", "lstm")
 _NEAR = 0.02
@@ -34,7 +34,7 @@ def write_verdict(comparison: Comparison) -> str:
 
 def clearly_better(comparison: Comparison, one: CellResult, other: CellResult) -> bool:
     """Whether `one` beats `other` by more than the seeds' spread explains; runs of equal seeds are paired."""
-    from holdfast.tasks.compare import Interval
+    from holdfast.tasks.comparison import Interval
 
     pairs = list(zip(one.tests, other.tests, strict=False))
     gap = Interval.of([a - b for a, b in pairs])
@@ -117,7 +117,7 @@ def _mean(cell: CellResult) -> float:
 
 
 def _differs_clearly(cell: CellResult, value: float) -> bool:
-    from holdfast.tasks.compare import Interval
+    from holdfast.tasks.comparison import Interval
 
     return Interval.of([test - value for test in cell.tests]).excludes_zero
 

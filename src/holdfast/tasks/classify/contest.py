@@ -18,7 +18,8 @@ from holdfast.tasks.classify.model import classify_layers
 from holdfast.tasks.classify.reader import is_table, learn_reader
 from holdfast.tasks.classify.tables import read_examples
 from holdfast.tasks.classify.task import Classifier
-from holdfast.tasks.compare import Metric, Outcome, Trial, num_parameters, step_microseconds
+from holdfast.tasks.compare import num_parameters, step_microseconds
+from holdfast.tasks.comparison import Metric, Outcome, Trial
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
 SPLIT_SEED = 0

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from holdfast.errors import ConfigError, DataError
-from holdfast.tasks.compare import Metric, Outcome, Trial, num_parameters, step_microseconds
+from holdfast.tasks.compare import num_parameters, step_microseconds
+from holdfast.tasks.comparison import Metric, Outcome, Trial
 from holdfast.tasks.forecast.baselines import BASELINES, forecast_baselines
 from holdfast.tasks.forecast.config import ForecastConfig
 from holdfast.tasks.forecast.data import SeriesTable, default_season, read_series

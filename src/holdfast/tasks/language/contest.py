@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from holdfast.errors import ConfigError, DataError
-from holdfast.tasks.compare import Metric, Outcome, Trial, num_parameters, step_microseconds
+from holdfast.tasks.compare import num_parameters, step_microseconds
+from holdfast.tasks.comparison import Metric, Outcome, Trial
 from holdfast.tasks.language.config import LanguageConfig
 from holdfast.tasks.language.data import open_source
 from holdfast.tasks.language.model import language_layers
