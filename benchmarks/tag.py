@@ -84,7 +84,8 @@ def run_seed(name: str, seed: int, evaluate_test: bool) -> dict[str, Any]:
     for split, sentences in held_out.items():
         words, tags, intents = parts(sentences)
         report[split] = tagger.evaluate(words, tags, intents=intents, reading=MENDED)
-    return {"seed": seed, "steps": tagger.result.steps, "seconds": round(seconds, 1), **report}  # type: ignore[union-attr]
+    steps = tagger.result.steps if tagger.result is not None else 0
+    return {"seed": seed, "steps": steps, "seconds": round(seconds, 1), **report}
 
 
 def run_baselines(name: str, split: str) -> dict[str, Any]:

@@ -31,7 +31,8 @@ class Lifetime(AbstractEstimator[LifetimeConfig, LifetimeNetwork]):
         cut = max(1, len(rows) * 4 // 5)
         self.model = LifetimeNetwork.build(self.config, rows[0].shape[1])
         steps = torch.as_tensor(np.concatenate(rows[:cut]))
-        self.model.modules_by_name["scaler"].fit(steps.mean(0), steps.std(0))  # type: ignore[operator]
+        scaler: Any = self.model.modules_by_name["scaler"]
+        scaler.fit(steps.mean(0), steps.std(0))
         batches = MachineBatches(rows[:cut], answers[:cut], self.config.batch_size, self.config.train.seed)
         return self._train(_FitTask(self, batches, rows[cut:], answers[cut:]), folder, quiet)
 
@@ -44,9 +45,9 @@ class Lifetime(AbstractEstimator[LifetimeConfig, LifetimeNetwork]):
     def predict(self, machines: Sequence[Any]) -> NDArray[np.float32]:
         """Return the steps left of each machine."""
         network = self._network()
-        features = network.layers[0].features  # type: ignore[union-attr]
+        scaler: Any = network.layers[0]
         with evaluating(network):
-            return steps_left(network, read_machines(machines, features))
+            return steps_left(network, read_machines(machines, scaler.features))
 
     def _restore(self, folder: Path, layers: list[Layer], modules: torch.nn.ModuleDict) -> None:
         if layers != lifetime_layers(self.config, getattr(layers[0], "features", 0)):

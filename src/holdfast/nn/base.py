@@ -114,6 +114,7 @@ class AbstractRecurrent(nn.Module):
         """Return the parameters of one layer and direction in table order, as the module holds them now."""
         names, own = self._names[place.layer, place.direction], self._parameters
         # Parametrised or pruned ones are attributes of another kind, which nn.Module's slower search finds.
+        # A name stands in `own` only with a parameter, which the type checker cannot know.
         return tuple([own[name] if name in own else getattr(self, name) for name in names])  # type: ignore[misc]
 
     def call_weights(self, place: Place, seed: Tensor | None) -> tuple[Tensor, ...]:

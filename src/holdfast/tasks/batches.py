@@ -35,7 +35,8 @@ class LengthBatches:
     def __iter__(self) -> LengthBatches:
         return self
 
-    def __next__(self) -> NDArray[np.int64]:
+    def __next__(self) -> Any:
+        """Return the next batch: indices here, and what a subclass makes of them there."""
         batch = self._order[self._position]
         self._position += 1
         if self._position == len(self._order):
@@ -50,9 +51,7 @@ class LengthBatches:
         return {"epoch": self._epoch, "position": self._position, **self._shape()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        differ = {name: value for name, value in self._shape().items() if state.get(name) != value}
-        if differ:
-            raise ValueError(f"the data is not cut as it was: now {differ}, then {state}; resume with the same")
+        check_same_shape(state, self._shape())
         self._epoch, self._position = int(state["epoch"]), int(state["position"])
         self._order = self._shuffle()
 
@@ -65,3 +64,12 @@ class LengthBatches:
             pool = pool[np.argsort(self.lengths[pool], kind="stable")]
             batches += [pool[n : n + self.batch_size] for n in range(0, len(pool), self.batch_size)]
         return [batches[index] for index in random.permutation(len(batches))]
+
+
+def check_same_shape(saved: dict[str, Any], here: dict[str, int]) -> None:
+    """Refuse a position in data that was cut otherwise: there it would point somewhere else, or nowhere."""
+    differ = [
+        f"{name} was {saved.get(name)} and is {value}" for name, value in here.items() if saved.get(name) != value
+    ]
+    if differ:
+        raise ValueError(f"the data is not cut as it was: {', '.join(differ)}; resume with the same, or elsewhere")

@@ -11,7 +11,7 @@ import math
 import os
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -62,6 +62,42 @@ class Contest(Protocol):
     def baselines(self) -> Iterable[tuple[str, Callable[[], float]]]:
         """Return simple methods, the simplest first, each with what computes its metric on the test data."""
         ...
+
+
+class ConfigContest:
+    """What contests share: a config that all runs have but for cell, size, learning rate, time and seed."""
+
+    config: Any
+
+    @property
+    def hidden_size(self) -> int:
+        return self.config.hidden_size
+
+    @property
+    def learning_rate(self) -> float:
+        return self.config.train.learning_rate
+
+    def _settings(self, cell: str, hidden_size: int) -> Any:
+        return replace(self.config, cell=cell, hidden_size=hidden_size)
+
+    def _trial_settings(self, trial: Trial, **train: Any) -> Any:
+        """Return a run's config: it trains for its seconds and nothing else ends it."""
+        config = self._settings(trial.cell, trial.hidden_size)
+        budget = {"max_seconds": trial.seconds, "max_steps": None, "patience": None}
+        settings = replace(config.train, learning_rate=trial.learning_rate, seed=trial.seed, **budget, **train)
+        return replace(config, train=settings)
+
+
+def config_with(defaults: Any, settings: dict[str, Any]) -> Any:
+    """Return a config with some settings changed by name.
+
+    Raises:
+        ConfigError: a setting is unknown or out of range.
+    """
+    try:
+        return replace(defaults, **settings)
+    except TypeError as error:
+        raise ConfigError(f"compare: {error}.") from error
 
 
 CONTESTS = {

@@ -63,8 +63,9 @@ class AbstractEstimator(Generic[Config, Network]):
     config_type: ClassVar[type[TaskConfig]]
 
     def __init__(self, config: Config | None = None, *, device: Any = "cpu", **fields: Any):
+        defaults: Any = config or self.config_type()  # of the type that the task names as Config
         try:
-            self.config: Config = replace(config or self.config_type(), **fields)  # type: ignore[type-var, assignment]
+            self.config: Config = replace(defaults, **fields)
         except TypeError as error:
             raise ConfigError(f"{type(self).__name__}: {error}.") from error
         self.device = torch.device(device)

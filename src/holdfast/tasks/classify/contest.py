@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,14 @@ from holdfast.tasks.classify.model import classify_layers
 from holdfast.tasks.classify.reader import is_table, learn_reader
 from holdfast.tasks.classify.tables import read_examples
 from holdfast.tasks.classify.task import Classifier
-from holdfast.tasks.compare import num_parameters, step_microseconds
+from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
 from holdfast.tasks.comparison import Metric, Outcome, Trial
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
 SPLIT_SEED = 0
 
 
-class ClassifyContest:
+class ClassifyContest(ConfigContest):
     """Labelled examples, and the settings that all runs share but for cell, size, learning rate, time and seed.
 
     Of each class alike, a fifth of the examples is the test, and a fifth of the others validates; or give the test.
@@ -78,19 +77,8 @@ class ClassifyContest:
         """
         if data is None:
             raise ConfigError("Name the examples to compare on: a table's path, a frame, or a list with labels y.")
-        try:
-            config = replace(ClassifyConfig(), **settings)
-        except TypeError as error:
-            raise ConfigError(f"compare: {error}.") from error
+        config = config_with(ClassifyConfig(), settings)
         return ClassifyContest(data, y, config=config, columns=columns, test=test)
-
-    @property
-    def hidden_size(self) -> int:
-        return self.config.hidden_size
-
-    @property
-    def learning_rate(self) -> float:
-        return self.config.train.learning_rate
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -107,12 +95,7 @@ class ClassifyContest:
         return num_parameters(classify_layers(config, len(np.unique(self.y_train)), **reader.sizes))
 
     def run(self, trial: Trial, folder: Path | None, *, test: bool) -> Outcome:
-        config = self._settings(trial.cell, trial.hidden_size)
-        train = replace(
-            config.train, learning_rate=trial.learning_rate, max_seconds=trial.seconds, max_steps=None, patience=None,
-            seed=trial.seed,
-        )  # fmt: skip
-        classifier = Classifier(replace(config, train=train))
+        classifier = Classifier(self._trial_settings(trial))
         classifier.fit(self.x_train, self.y_train, validation=(self.x_held, self.y_held), folder=folder, quiet=True)
         if classifier.result is None or classifier.result.best is None or classifier.model is None:
             raise DataError("The run was not trained.")
@@ -132,9 +115,6 @@ class ClassifyContest:
     def _baseline(self, name: str) -> float:
         x, y = [*self.x_train, *self.x_held], np.concatenate([self.y_train, self.y_held])
         return float((BASELINES[name](x, y, self.x_test) == self.y_test).mean())
-
-    def _settings(self, cell: Any, hidden_size: int) -> ClassifyConfig:
-        return replace(self.config, cell=cell, hidden_size=hidden_size)
 
 
 def _open(X: Any, y: Any, columns: Columns | None) -> tuple[list[Any], Any]:

@@ -41,7 +41,7 @@ class ExampleBatches(LengthBatches):
         super().__init__([len(row) for row in rows], batch_size, seed)
         self.rows, self.labels = rows, labels
 
-    def __next__(self) -> Batch:  # type: ignore[override]
+    def __next__(self) -> Batch:
         chosen = super().__next__()
         return pad([self.rows[n] for n in chosen], self.labels[chosen])
 

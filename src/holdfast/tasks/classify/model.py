@@ -62,7 +62,8 @@ def build_network(config: ClassifyConfig, classes: int, **inputs: int) -> Classi
     modules = build_layers(layers)
     if "embedding" in modules:
         # Torch's vectors of length one per feature would drown the few updates that a rare word gets.
-        torch.nn.init.normal_(modules["embedding"].weight, std=EMBEDDING_STD)  # type: ignore[arg-type]
+        table: Any = modules["embedding"]
+        torch.nn.init.normal_(table.weight, std=EMBEDDING_STD)
     return ClassifyNetwork(layers, modules)
 
 

@@ -41,7 +41,7 @@ class Reader:
     def rows(self, x: Any) -> list[NDArray[Any]]:
         """Return examples as ids [T] or series [T, I]."""
         if self.tokenizer is not None:
-            return read_texts(x, self.tokenizer, self.config.text)  # type: ignore[return-value]
+            return [*read_texts(x, self.tokenizer, self.config.text)]
         return [join_steps(row, self.join) for row in read_series(x, self.num_features)]
 
     def steps(self, x: Any) -> Iterator[NDArray[Any]]:

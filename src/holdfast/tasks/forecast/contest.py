@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.errors import ConfigError, DataError
-from holdfast.tasks.compare import num_parameters, step_microseconds
+from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
 from holdfast.tasks.comparison import Metric, Outcome, Trial
 from holdfast.tasks.forecast.baselines import BASELINES, forecast_baselines
 from holdfast.tasks.forecast.config import ForecastConfig
@@ -27,7 +27,7 @@ from holdfast.tasks.forecast.windows import WindowShape
 SIMPLEST_FIRST = ("Naive", "SeasonalNaive", "Theta")
 
 
-class ForecastContest:
+class ForecastContest(ConfigContest):
     """Series, and the settings that all runs share but for cell, size, learning rate, time and seed.
 
     The last `horizon` steps of each series are the test, and nothing else looks at them.
@@ -61,19 +61,8 @@ class ForecastContest:
         """
         if data is None:
             raise ConfigError("Name the series to compare on: a CSV or Parquet path, or a frame.")
-        try:
-            config = replace(ForecastConfig(), **settings)
-        except TypeError as error:
-            raise ConfigError(f"compare: {error}.") from error
+        config = config_with(ForecastConfig(), settings)
         return ForecastContest(data, config, **(columns or {}))
-
-    @property
-    def hidden_size(self) -> int:
-        return self.config.hidden_size
-
-    @property
-    def learning_rate(self) -> float:
-        return self.config.train.learning_rate
 
     @property
     def season(self) -> int:
@@ -90,12 +79,7 @@ class ForecastContest:
         return num_parameters(forecast_layers(self._settings(cell, hidden_size), self._shape))
 
     def run(self, trial: Trial, folder: Path | None, *, test: bool) -> Outcome:
-        config = self._settings(trial.cell, trial.hidden_size)
-        train = replace(
-            config.train, learning_rate=trial.learning_rate, max_seconds=trial.seconds, max_steps=None, patience=None,
-            seed=trial.seed,
-        )  # fmt: skip
-        forecaster = Forecaster(replace(config, train=train))
+        forecaster = Forecaster(self._trial_settings(trial))
         forecaster.fit(self.training.frame, freq=self.table.freq, folder=folder, quiet=True)
         if forecaster.result is None or forecaster.start_loss is None or forecaster.model is None:
             raise DataError("The run was not trained.")
@@ -135,9 +119,6 @@ class ForecastContest:
 
     def _linear(self) -> float:
         return self._score(self._untrained.cross_validation(self.table.frame), self._untrained.name)
-
-    def _settings(self, cell: Any, hidden_size: int) -> ForecastConfig:
-        return replace(self.config, cell=cell, hidden_size=hidden_size)
 
     def _without_test(self) -> SeriesTable:
         frame, horizon = self.table.frame, self.config.horizon

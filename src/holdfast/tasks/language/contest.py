@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.errors import ConfigError, DataError
-from holdfast.tasks.compare import num_parameters, step_microseconds
+from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
 from holdfast.tasks.comparison import Metric, Outcome, Trial
 from holdfast.tasks.language.config import LanguageConfig
 from holdfast.tasks.language.data import open_source
@@ -24,6 +24,7 @@ from holdfast.tasks.text import AbstractTokenizer, learn_tokenizer
 HELD_OUT_SHARE = 0.1
 """The last tenth of the text is for the test, the tenth before it for validation."""
 SHORTEST = 1000  # characters
+MOST_BETWEEN = 200  # updates between two evaluations
 ORDERS = range(2, 8)
 MOST_COUNTED = 5_000_000
 """Tokens that n-grams are counted over: the last of the training text."""
@@ -31,7 +32,7 @@ DEFAULTS = LanguageConfig(hidden_size=128, num_layers=1, dropout=0.0)
 """Small enough that a minute of training tells the cells apart."""
 
 
-class LanguageContest:
+class LanguageContest(ConfigContest):
     """A text, and the settings that all runs share but for cell, size, learning rate, time and seed.
 
     Args:
@@ -64,19 +65,8 @@ class LanguageContest:
         """
         if data is None:
             raise ConfigError("Name the text to compare on: a path, or a list of them.")
-        try:
-            config = replace(DEFAULTS, **settings)
-        except TypeError as error:
-            raise ConfigError(f"compare: {error}.") from error
+        config = config_with(DEFAULTS, settings)
         return LanguageContest(files=data, config=config)
-
-    @property
-    def hidden_size(self) -> int:
-        return self.config.hidden_size
-
-    @property
-    def learning_rate(self) -> float:
-        return self.config.train.learning_rate
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -87,12 +77,8 @@ class LanguageContest:
         return num_parameters(language_layers(self._settings(cell, hidden_size), self._tokenizer.size))
 
     def run(self, trial: Trial, folder: Path | None, *, test: bool) -> Outcome:
-        config = self._settings(trial.cell, trial.hidden_size)
-        train = replace(
-            config.train, learning_rate=trial.learning_rate, max_seconds=trial.seconds, max_steps=None, seed=trial.seed,
-            evaluate_every=max(1, min(config.train.evaluate_every, 200)),
-        )  # fmt: skip
-        lm = LanguageModel(replace(config, train=train))
+        every = max(1, min(self.config.train.evaluate_every, MOST_BETWEEN))
+        lm = LanguageModel(self._trial_settings(trial, evaluate_every=every))
         lm.fit(self.training, validation=self.validation, folder=folder, quiet=True)
         if lm.result is None or lm.model is None:
             raise DataError("The run was not trained.")

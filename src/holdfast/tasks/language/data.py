@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.errors import ConfigError, DataError
+from holdfast.tasks.batches import LengthBatches, check_same_shape
 from holdfast.tasks.files import BLOCK_BYTES, text_blocks
 from holdfast.tasks.text import AbstractTokenizer, whole_pieces
 
@@ -237,66 +238,19 @@ class StreamBatches:
         return {"epoch": self._epoch, "position": self._chunk, **self._shape()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        _check_same_shape(state, self._shape())
+        check_same_shape(state, self._shape())
         self._epoch, self._chunk = int(state["epoch"]), int(state["position"])
 
 
-class DocumentBatches:
-    """Batches of whole documents, right-padded, epoch after epoch without end.
-
-    Each epoch is shuffled from the seed. Documents of like length are put together, within pools of 16 batches, because
-    padding costs time.
-    """
+class DocumentBatches(LengthBatches):
+    """Batches of whole documents of like length, right-padded, epoch after epoch without end."""
 
     def __init__(self, documents: Sequence[Document], batch_size: int, seed: int = 0):
-        self.documents, self.batch_size, self.seed = documents, batch_size, seed
-        self._epoch = self._position = 0
-        self._order = self._shuffle()
-
-    @property
-    def epoch(self) -> float:
-        return self._epoch + self._position / len(self._order)
-
-    def __iter__(self) -> DocumentBatches:
-        return self
+        super().__init__([len(document.ids) for document in documents], batch_size, seed)
+        self.documents = documents
 
     def __next__(self) -> Batch:
-        batch = pad_documents([self.documents[index] for index in self._order[self._position]])
-        self._position += 1
-        if self._position == len(self._order):
-            self._epoch, self._position = self._epoch + 1, 0
-            self._order = self._shuffle()
-        return batch
-
-    def _shape(self) -> dict[str, int]:
-        return {"documents": len(self.documents), "batch_size": self.batch_size}
-
-    def state_dict(self) -> dict[str, int]:
-        return {"epoch": self._epoch, "position": self._position, **self._shape()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        _check_same_shape(state, self._shape())
-        self._epoch, self._position = int(state["epoch"]), int(state["position"])
-        self._order = self._shuffle()
-
-    def _shuffle(self) -> list[NDArray[np.int64]]:
-        random = np.random.default_rng((self.seed, self._epoch))
-        order = random.permutation(len(self.documents))
-        lengths = np.array([len(document.ids) for document in self.documents])
-        batches: list[NDArray[np.int64]] = []
-        for pool in (order[n : n + 16 * self.batch_size] for n in range(0, len(order), 16 * self.batch_size)):
-            pool = pool[np.argsort(lengths[pool], kind="stable")]
-            batches += [pool[n : n + self.batch_size] for n in range(0, len(pool), self.batch_size)]
-        return [batches[index] for index in random.permutation(len(batches))]
-
-
-def _check_same_shape(saved: dict[str, Any], here: dict[str, int]) -> None:
-    """Refuse a position in data that was cut otherwise: there it would point somewhere else, or nowhere."""
-    differ = [
-        f"{name} was {saved.get(name)} and is {value}" for name, value in here.items() if saved.get(name) != value
-    ]
-    if differ:
-        raise ValueError(f"the data is not cut as it was: {', '.join(differ)}; resume with the same, or elsewhere")
+        return pad_documents([self.documents[index] for index in super().__next__()])
 
 
 def pad_documents(documents: Sequence[Document]) -> Batch:

@@ -292,5 +292,5 @@ class SentenceBatches(LengthBatches):
         super().__init__(sentences.lengths, batch_size, seed)
         self.sentences = sentences
 
-    def __next__(self) -> Batch:  # type: ignore[override]
+    def __next__(self) -> Batch:
         return self.sentences.batch(super().__next__())
