@@ -183,6 +183,16 @@ def test_loaded_forecaster_equals_the_saved_one(tmp_path, fitted):
         again.predict()
 
 
+@pytest.mark.parametrize("freq", ["15min", "h", "D", "B", "W", "MS", "QS", "YS", 1])
+def test_forecaster_of_every_usual_frequency_is_saved_and_loaded(tmp_path, freq):
+    times = np.arange(60) if freq == 1 else pd.date_range("2021-03-01", periods=60, freq=freq)
+    frame = pd.DataFrame({"unique_id": "a", "ds": times, "y": np.random.default_rng(0).normal(10, 1, 60)})
+    forecaster = small_forecaster(1, season=0).fit(frame, folder=tmp_path, quiet=True)
+    loaded = Forecaster.from_pretrained(tmp_path)
+    assert loaded.shape == forecaster.shape
+    pd.testing.assert_frame_equal(loaded.predict(frame), forecaster.predict(frame))
+
+
 def test_every_cut_off_file_is_refused(tmp_path, fitted):
     fitted.save_pretrained(tmp_path / "model")
     for name in ("config.json", "model.safetensors", "windows.json"):

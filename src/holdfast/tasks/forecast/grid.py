@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Whole = NDArray[np.int64]
 Times = NDArray[Any]
 
-DAY = np.timedelta64(1, "D") // np.timedelta64(1, "us")
+DAY = 86_400 * 10**6  # microseconds
 _UNITS = {"D": DAY, "h": DAY // 24, "min": DAY // 1440, "s": 1_000_000, "ms": 1000, "us": 1}
 _FORMER = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "M": "ME", "Q": "QE", "Y": "YE", "A": "YE"}
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
