@@ -2,7 +2,7 @@
 
 Text is read by its form, never guessed row by row: ISO 8601 (also with slashes, also down to the year and month alone),
 20240131, 31.1.2024 and 31/1/2024 or 1/31/2024 (the column itself must show which comes first), 2024Q1, and whole
-numbers. Times with a zone are kept as UTC instants; all rows must have the same offset.
+numbers. Times with a zone are kept as UTC instants; `time_zone` says where they are to be shown in again.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def time_column(frame: pandas.DataFrame, name: str, where: str) -> Times:
     the dates they are. Whole numbers that all read as dates from 1800 to 2199, such as 20240131, are dates.
 
     Raises:
-        DataError: a time is missing or cannot be read, offsets differ, or nothing shows whether the day or the month
-            comes first; names the row.
+        DataError: a time is missing or cannot be read, or nothing shows whether the day or the month comes first; names
+            the row.
     """
     import pandas as pd
 
@@ -65,13 +65,49 @@ def time_column(frame: pandas.DataFrame, name: str, where: str) -> Times:
     raise DataError(f"{where}: column {name!r} holds {dtype}, not times. {_MEND}.")
 
 
+def time_zone(frame: pandas.DataFrame, name: str) -> str | None:
+    """Return the zone that the instants of `time_column` come from, as pandas names it.
+
+    None for times without a zone, for dates and for whole numbers; UTC where rows have different offsets, as where a
+    clock changes in spring and autumn and the zone's name is not there.
+    """
+    import pandas as pd
+
+    values = frame[name]
+    if is_text(values):
+        if not len(values) or not re.match(_FORMS["zoned"], str(values.iloc[0]).strip()):
+            return None
+        clocks, zones = _clocks_and_zones(trimmed(values))
+        if _midnights(pd.to_datetime(clocks.to_pandas(), format="ISO8601", errors="coerce")):
+            return None
+        distinct = {_offset(zone) for zone in zones.unique()}
+        one = distinct.pop() if len(distinct) == 1 else "+0000"
+        return "UTC" if one == "+0000" else f"UTC{one[:3]}:{one[3:]}"
+    if pd.api.types.is_object_dtype(values.dtype):
+        values = pd.to_datetime(values, errors="coerce")
+    zone = getattr(getattr(values, "dt", None), "tz", None)
+    return None if zone is None or _midnights(values.dt.tz_localize(None)) else str(zone)
+
+
+def in_zone(times: Times, zone: str | None) -> Any:
+    """Return instants as pandas shows them in a zone; unchanged without one."""
+    if zone is None:
+        return times
+    import pandas as pd
+
+    return pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(zone)
+
+
 def _instants(values: pandas.Series) -> Times:
     zone = getattr(values.dt, "tz", None)
     if zone is not None:
         local = values.dt.tz_localize(None)
-        midnight = (local == local.dt.normalize()).all()
-        values = local if midnight else values.dt.tz_convert("UTC").dt.tz_localize(None)
+        values = local if _midnights(local) else values.dt.tz_convert("UTC").dt.tz_localize(None)
     return values.to_numpy().astype("datetime64[us]")
+
+
+def _midnights(clocks: pandas.Series) -> bool:
+    return bool((clocks == clocks.dt.normalize()).all())
 
 
 def _whole(values: pandas.Series, numbers: NDArray[Any], name: str, where: str) -> Times:
@@ -125,19 +161,24 @@ def _from_text(values: pandas.Series, name: str, where: str) -> Times:
 
 
 def _iso(values: pandas.Series, text: Any, form: str, name: str, where: str) -> Times:
-    compute = arrow_module("compute")
+    text = arrow_module("compute").replace_substring(text, "/", "-")
     if form == "zoned":
-        zones = compute.extract_regex(text, rf"(?P<zone>{_ZONE})$").field(0)
-        zones = compute.replace_substring_regex(zones, "[ :]", "")
-        other = flags(compute.not_equal(compute.if_else(compute.equal(zones, "Z"), "+0000", zones), _offset(zones[0])))
-        if other.any():
-            mend = "Write all times in UTC (2024-01-31T12:00:00Z), or all without offset"
-            refuse(values, other, name, where, f"has another offset than {text[0].as_py()!r}", mend)
-    return _parsed(values, compute.replace_substring(text, "/", "-"), "ISO8601", name, where)
+        clocks = _parsed(values, _clocks_and_zones(text)[0], "ISO8601", name, where)
+        if (clocks == clocks.astype("datetime64[D]")).all():
+            return clocks
+    return _parsed(values, text, "ISO8601", name, where)
+
+
+def _clocks_and_zones(text: Any) -> tuple[Any, Any]:
+    """Return what the local clocks show, and their offsets such as +0100, or Z."""
+    compute = arrow_module("compute")
+    zones = compute.extract_regex(text, rf"(?P<zone>{_ZONE})$").field(0)
+    clocks = compute.replace_substring_regex(text, rf"{_ZONE}$", "")
+    return clocks, compute.replace_substring_regex(zones, "[ :]", "")
 
 
 def _offset(zone: Any) -> str:
-    return "+0000" if zone.as_py() == "Z" else zone.as_py()
+    return "+0000" if zone.as_py() in ("Z", "-0000") else zone.as_py()
 
 
 def _day_and_month(values: pandas.Series, text: Any, form: str, name: str, where: str) -> Times:

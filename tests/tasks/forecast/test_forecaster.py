@@ -193,6 +193,30 @@ def test_forecaster_of_every_usual_frequency_is_saved_and_loaded(tmp_path, freq)
     pd.testing.assert_frame_equal(loaded.predict(frame), forecaster.predict(frame))
 
 
+def test_forecasts_come_back_in_the_zone_of_the_data(tmp_path):
+    hours = pd.date_range("2024-03-28 05:00", periods=70, freq="h", tz="Europe/Paris")  # the clock changes on the 31st
+    frame = pd.DataFrame({"unique_id": "a", "ds": hours, "y": np.random.default_rng(0).normal(10, 1, 70)})
+    forecaster = small_forecaster(1, season=24).fit(frame, quiet=True)
+    forecast = forecaster.predict()
+    expected = pd.date_range("2024-03-28 05:00", periods=74, freq="h", tz="Europe/Paris")[-4:]
+    assert list(forecast["ds"]) == list(expected)
+    crossed = forecaster.cross_validation(n_windows=2)
+    assert list(crossed["ds"]) == list(hours[-8:])
+    assert set(crossed["cutoff"]) == {hours[-9], hours[-5]}
+    assert forecaster.evaluate(frame).loc["MASE", "LSTM"] > 0
+    forecaster.plot(frame, forecast, tmp_path / "zoned.png")
+    frame.to_csv(tmp_path / "zoned.csv", index=False)
+    written = forecaster.predict(tmp_path / "zoned.csv")
+    np.testing.assert_array_equal(written["LSTM"], forecast["LSTM"])
+    assert list(written["ds"]) == list(expected)
+    forecaster.save_pretrained(tmp_path / "model")
+    pd.testing.assert_frame_equal(Forecaster.from_pretrained(tmp_path / "model").predict(frame), forecast)
+    windows = tmp_path / "model" / "windows.json"
+    windows.write_text(windows.read_text().replace("Europe/Paris", "Europe/Atlantis"))
+    with pytest.raises(CheckpointError):
+        Forecaster.from_pretrained(tmp_path / "model")
+
+
 def test_every_cut_off_file_is_refused(tmp_path, fitted):
     fitted.save_pretrained(tmp_path / "model")
     for name in ("config.json", "model.safetensors", "windows.json"):

@@ -20,6 +20,7 @@ from holdfast.tasks.forecast.grid import (
     write_time,
 )
 from holdfast.tasks.tables import column, number_column, read_table, refuse, time_column
+from holdfast.tasks.times import time_zone
 
 if TYPE_CHECKING:
     import pandas
@@ -46,10 +47,12 @@ class SeriesTable:
             RangeIndex; series in order of first appearance, each in order of time, without duplicates, every step
             from its first row to its last present.
         freq: pandas' alias of the step, or the whole step where `ds` are whole numbers.
+        zone: Where times were given with a zone, its name; `ds` are UTC instants then.
     """
 
     frame: pandas.DataFrame
     freq: str | int
+    zone: str | None = None
 
 
 @dataclass
@@ -89,8 +92,8 @@ def read_series(
     """Read series from a CSV or Parquet path or a frame; gaps become rows whose values are NaN.
 
     Times with a zone become UTC instants (see `time_column`), so a clock that changes in spring and autumn has neither
-    a gap nor an hour twice. Ids of a CSV are text. A constant series, a series of one row and one without any value
-    are kept as they are.
+    a gap nor an hour twice; the table keeps the zone. Ids of a CSV are text. A constant series, a series of one row and
+    one without any value are kept as they are.
 
     Args:
         source: What `read_table` reads.
@@ -116,7 +119,7 @@ def read_series(
     rows = _without_duplicates(rows, duplicates)
     inferred = freq is None
     freq = _inferred(rows) if freq is None else check_freq(freq, rows.times)
-    return SeriesTable(_filled(rows, freq, inferred), freq)
+    return SeriesTable(_filled(rows, freq, inferred), freq, time_zone(frame, time))
 
 
 def _check_names(id: str | None, time: str, targets: list[str], exogenous: list[str]) -> None:

@@ -12,6 +12,7 @@ from holdfast.tasks.forecast.config import WindowSettings
 from holdfast.tasks.forecast.data import SeriesTable, continue_times, read_series
 from holdfast.tasks.forecast.linear import Split
 from holdfast.tasks.forecast.windows import Series, Whole
+from holdfast.tasks.times import in_zone
 
 if TYPE_CHECKING:
     import pandas
@@ -27,6 +28,7 @@ class Reading:
     Attributes:
         id, time, target, freq, duplicates: As `read_series` takes them; freq None until data was seen.
         scales: Mean and deviation of each further column by name.
+        zone: That of the training data's times; times in another are shown in it. None: that of each table.
     """
 
     id: str | None = "unique_id"
@@ -35,6 +37,7 @@ class Reading:
     freq: str | int | None = None
     duplicates: str = "refuse"
     scales: dict[str, tuple[float, float]] = field(default_factory=dict)
+    zone: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,11 +47,12 @@ class Reading:
         """Read what `to_dict` gave; TypeError or ValueError where it is none."""
         target = fields["target"] if isinstance(fields["target"], str) else tuple(fields["target"])
         scales = {str(name): (float(mean), float(deviation)) for name, (mean, deviation) in fields["scales"].items()}
+        in_zone(np.zeros(1, "M8[us]"), fields.get("zone"))  # refuses a zone that there is not
         return cls(**{**fields, "target": target, "scales": scales})
 
     def table(self, source: Any, exogenous: tuple[str, ...], with_target: bool = True) -> SeriesTable:
         duplicates: Any = self.duplicates
-        return read_series(
+        table = read_series(
             source,
             id=self.id,
             time=self.time,
@@ -58,6 +62,7 @@ class Reading:
             duplicates=duplicates,
             with_target=with_target,
         )
+        return table if table.zone is None else replace(table, zone=self.zone or table.zone)
 
 
 def learn_scales(table: SeriesTable, settings: WindowSettings) -> dict[str, tuple[float, float]]:
@@ -94,7 +99,7 @@ def make_series(table: SeriesTable, reading: Reading, settings: WindowSettings) 
         ids[starts[:-1]],
         starts,
         frame["y"].to_numpy() if "y" in frame else np.full(len(frame), np.nan),
-        _numbers(times),
+        _local_clock(times, table.zone),
         scaled_columns(frame, (*settings.historic, *settings.future), reading),
         static,
         times.dtype.kind == "M",
@@ -125,7 +130,10 @@ def _static(frame: pandas.DataFrame, name: str, starts: Whole, reading: Reading)
     return np.nan_to_num((high - mean) / deviation).astype(np.float32)
 
 
-def _numbers(times: Any) -> Whole:
+def _local_clock(times: Any, zone: str | None) -> Whole:
+    """Return times as `Series.times` has them: a day's rhythm is that of the clock on the wall."""
+    if zone is not None:
+        times = in_zone(times, zone).tz_localize(None).to_numpy()
     return times.astype("M8[us]").astype(np.int64) if times.dtype.kind == "M" else times.astype(np.int64)
 
 
@@ -176,7 +184,7 @@ def with_future(
         series.ids,
         series.starts + horizon * np.arange(count + 1),
         np.concatenate([series.values, np.full(len(times), np.nan)])[order],
-        np.concatenate([series.times, _numbers(times)])[order],
+        np.concatenate([series.times, _local_clock(times, table.zone)])[order],
         np.concatenate([series.columns, added])[order],
         series.static,
         series.dated,

@@ -40,6 +40,7 @@ from holdfast.tasks.forecast.windows import (
     WindowShape,
     cycles_of,
 )
+from holdfast.tasks.times import in_zone
 from holdfast.train.workers import check_one_process
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
     """A recurrent forecaster for one series or many at once, with intervals.
 
     Data is long: a row for each series and time, in the columns `unique_id`, `ds` and `y` unless named otherwise; a CSV
-    or Parquet path, or a pandas or polars frame. Missing steps and values are allowed.
+    or Parquet path, or a pandas or polars frame. Missing steps and values are allowed. Forecasts of times with a zone
+    come back in the zone of the data that was fitted to.
 
     Args:
         config: All settings; horizon, and the season where the frequency does not tell it, are the ones to set.
@@ -136,7 +138,8 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         columns = target if isinstance(target, str) else tuple(target)
         reading = Reading(id, time, columns, freq, duplicates)
         table = reading.table(df, self.config.windows.columns)
-        reading = replace(reading, freq=table.freq, scales=learn_scales(table, self.config.windows))
+        scales = learn_scales(table, self.config.windows)
+        reading = replace(reading, freq=table.freq, scales=scales, zone=table.zone)
         if self.model is not None:
             reading = replace(reading, scales=self._reading.scales)
         self._reading = reading
@@ -172,7 +175,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         forecast = forecast_calibrated if conformal else forecast_windows
         quantiles = forecast(network, reader, np.arange(len(series)), series.lengths)
         ids = np.repeat(series.ids, shape.horizon)
-        return forecast_frame(ids, times, quantiles, self.name, levels)
+        return forecast_frame(ids, in_zone(times, table.zone), quantiles, self.name, levels)
 
     def cross_validation(
         self,
@@ -197,12 +200,26 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         Raises:
             DataError: a series is too short.
         """
+        series, table = self._series_of(df)
+        frame = self._cross_validated(series, table, n_windows, step_size, check_levels(level), conformal)
+        for name in ("ds", "cutoff"):
+            frame[name] = in_zone(frame[name].to_numpy(), table.zone)
+        return frame
+
+    def _cross_validated(
+        self,
+        series: Series,
+        table: SeriesTable,
+        n_windows: int,
+        step_size: int | None,
+        levels: list[float],
+        conformal: bool,
+    ) -> pandas.DataFrame:
+        """Return what `cross_validation` does, times as the table has them."""
         network, shape = self._ready()
-        levels = check_levels(level)
         step = shape.horizon if step_size is None else step_size
         if n_windows < 1 or step < 1:
             raise ConfigError(f"n_windows and step_size must be at least 1, got {n_windows} and {step}.")
-        series, table = self._series_of(df)
         self._check_positive(series)
         needed = shape.horizon + (n_windows - 1) * step
         short = series.lengths <= needed
@@ -243,13 +260,15 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
             A row a metric (MASE, sMAPE, OWA, MSE, MAE, RMSE, pinball, coverage), a column a model: this one, seasonal
             naive, the last value, Naive2 and Theta.
         """
-        forecasts = self.cross_validation(df, n_windows, step_size, level=level, conformal=conformal)
-        table = self._series_of(df)[1]
-        return score_beside_baselines(forecasts, table, self._ready()[1].season, check_levels(level))
+        series, table = self._series_of(df)
+        levels = check_levels(level)
+        forecasts = self._cross_validated(series, table, n_windows, step_size, levels, conformal)
+        return score_beside_baselines(forecasts, table, self._ready()[1].season, levels)
 
     def plot(self, df: Any, forecast: pandas.DataFrame, path: Folder) -> None:
         """Write a picture of a forecast beside the series it goes on from; the path's ending says which format."""
-        plot_forecast(self._series_of(df)[1].frame, forecast, path)
+        table = self._series_of(df)[1]
+        plot_forecast(table.frame.assign(ds=in_zone(table.frame["ds"].to_numpy(), table.zone)), forecast, path)
 
     def _fit_series(self, series: Series, table: SeriesTable, folder: Folder | None, quiet: bool) -> None:
         config = self.config
