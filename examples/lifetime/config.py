@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
-from holdfast.tasks.settings import TaskConfig, check_choices, check_whole
+from holdfast.tasks.cells import check_cell
+from holdfast.tasks.settings import TaskConfig, check_whole
 from holdfast.train.settings import TrainSettings
-
-Cell = Literal["lstm", "gru", "rnn"]
 
 
 @dataclass(frozen=True)
 class LifetimeConfig(TaskConfig):
     """What the model is made of and how it is trained."""
 
-    cell: Cell = "lstm"
+    cell: str = "lstm"
     """The recurrent cell."""
     hidden_size: int = 32
     """Units of the recurrent layer."""
@@ -27,5 +25,5 @@ class LifetimeConfig(TaskConfig):
     """How long and how fast to train."""
 
     def __post_init__(self):
-        check_choices(self, cell=Cell)
+        check_cell(self)
         check_whole(self, ("hidden_size", "batch_size"))

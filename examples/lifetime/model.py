@@ -7,7 +7,7 @@ from torch import Tensor
 
 from holdfast.layers import Layer, LinearLayer, PoolingLayer, RecurrentLayer, ScalerLayer
 from holdfast.nn.build import build_layers
-from holdfast.spec import CellSpec
+from holdfast.tasks.cells import cell_spec
 from holdfast.tasks.estimator import TaskNetwork
 from lifetime.config import LifetimeConfig
 from lifetime.data import Batch
@@ -17,7 +17,7 @@ def lifetime_layers(config: LifetimeConfig, features: int) -> list[Layer]:
     """List the layers in order; a saved model holds this list, and every reader of models understands it."""
     return [
         ScalerLayer("scaler", features),
-        RecurrentLayer("recurrent", CellSpec(family=config.cell), features, config.hidden_size),
+        RecurrentLayer("recurrent", cell_spec(config.cell), features, config.hidden_size),
         PoolingLayer("pooling", "last", config.hidden_size),
         LinearLayer("output", config.hidden_size, 1),
     ]

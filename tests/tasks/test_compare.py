@@ -112,6 +112,16 @@ def test_settings_out_of_range_are_refused(wrong):
         compare(ToyContest({"lstm": 1.0}), quiet=True, **wrong)
 
 
+@pytest.mark.parametrize(
+    ("cells", "says"), [(("lstm", "lstm"), "named twice"), (("lstm", "lstm+holes"), "Known: .*lstm\\+peephole")]
+)
+def test_cells_unknown_or_named_twice_are_refused_before_any_run(cells, says):
+    contest = ToyContest({"lstm": 1.0})
+    with pytest.raises(ConfigError, match=says):
+        compare(contest, cells=cells, quiet=True)
+    assert contest.ran == []
+
+
 def test_a_run_without_a_finite_loss_is_never_the_best_rate():
     contest = ToyContest({"lstm": 1.0})
     run = contest.run

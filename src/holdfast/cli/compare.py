@@ -12,7 +12,7 @@ from holdfast.cli.training import check_folder, device_named
 from holdfast.errors import ConfigError
 from holdfast.tasks.classify.config import ClassifyConfig, Columns
 from holdfast.tasks.forecast.config import ForecastConfig
-from holdfast.tasks.language.config import Cell, LanguageConfig
+from holdfast.tasks.language.config import LanguageConfig
 
 if TYPE_CHECKING:
     from holdfast.tasks.compare import Contest
@@ -28,8 +28,8 @@ class CompareSettings:
     """Training time of one run. A cell takes --runs of them, and some shorter ones to find its learning rate."""
     runs: int = 3
     """Runs a cell, each with a seed of its own; the interval is taken over them."""
-    cells: tuple[Cell, ...] = ("lstm", "gru", "rnn")
-    """The cells to compare, each with as many parameters as the LSTM."""
+    cells: tuple[str, ...] = ("lstm", "gru", "rnn")
+    """The cells to compare, each with as many parameters as the LSTM; variants too, such as lstm+peephole."""
     out: Path | None = None
     """Folder to keep the runs in; a comparison that was stopped goes on there. Left out: nothing is kept."""
     quiet: bool = False

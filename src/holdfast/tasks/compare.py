@@ -1,7 +1,8 @@
 """Which cell to use on a set of data, and whether a recurrent network is worth it there at all.
 
-LSTM, GRU and plain RNN of equal parameter count train for equal time, each with its own small search for a learning
-rate, over several seeds; the task's simple baselines stand beside them. A task takes part by being a `Contest`.
+LSTM, GRU and plain RNN (or variants of them) of equal parameter count train for equal time, each with its own small
+search for a learning rate, over several seeds; the task's simple baselines stand beside them. A task takes part by
+being a `Contest`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.errors import CheckpointError, ConfigError
+from holdfast.tasks.cells import cell_spec
 from holdfast.tasks.comparison import CellResult, Comparison, Metric, Outcome, Trial
 
 if TYPE_CHECKING:
@@ -127,12 +129,13 @@ def compare(
         seconds: Training time of one run. Each cell takes `seeds` runs, and three to five of a quarter of the time
             that search for its learning rate on validation data.
         seeds: Runs that the interval is taken over. With one there is no interval, and nothing counts as clear.
+        cells: A family, lstm, gru or rnn, or a variant such as "lstm+peephole"; `tasks.cells.PARTS` has the parts.
         folder: Where the runs are kept; a comparison that was stopped goes on there. None keeps nothing.
         quiet: Show no progress; without it there is a bar, on a terminal only.
         settings: With a name: the LSTM's settings, over the contest's own defaults.
 
     Raises:
-        ConfigError: a value is out of range, or `folder` holds a comparison of something else.
+        ConfigError: a value is out of range, a cell is unknown, or `folder` holds a comparison of something else.
 
     Example:
         >>> found = compare("language", "input.txt", seconds=60)  # doctest: +SKIP
@@ -144,6 +147,10 @@ def compare(
         raise ConfigError("data and settings go with the name of a task; a contest has its own.")
     if seeds < 1 or not seconds > 0 or not cells:
         raise ConfigError(f"compare needs a seed, a second and a cell at least, got {seeds}, {seconds} and {cells}.")
+    if len(set(cells)) < len(cells):
+        raise ConfigError(f"A cell is named twice among {', '.join(cells)}. Name each once.")
+    for cell in cells:
+        cell_spec(cell)
     record = _Record(contest, None if folder is None else Path(folder), quiet, len(cells) * (seeds + 3))
     with record:
         results = [_run_cell(contest, cell, seconds, seeds, record) for cell in cells]

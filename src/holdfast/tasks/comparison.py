@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from holdfast.tasks.cells import cell_title
+
 # Student's t for an interval of 95 %, by degrees of freedom from 1 on; beyond them the normal's 1.96 is near.
 _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 
@@ -143,7 +145,7 @@ class Comparison:
             ends = [write(found.mean - found.half), write(found.mean + found.half)]
             spread = "one seed" if math.isnan(found.half) else f"{ends[0]} to {ends[1]}"
             lines.append(
-                f"| {cell.cell.upper()} | {write(found.mean)} | {spread} | {cell.num_parameters:,} | "
+                f"| {cell_title(cell.cell)} | {write(found.mean)} | {spread} | {cell.num_parameters:,} | "
                 f"{cell.learning_rate:.3g} | {cell.seconds:.0f} | {cell.steps:.0f} | {cell.step_microseconds:.1f} |"
             )
         lines += [f"| {name} | {self.metric.write(value)} | | | | | | |" for name, value in self.baselines.items()]

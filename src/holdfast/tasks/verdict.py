@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from holdfast.tasks.cells import cell_title, simplicity
+
 if TYPE_CHECKING:
     from holdfast.tasks.comparison import CellResult, Comparison
 
-_SIMPLEST_FIRST = ("rnn", "gru", "lstm")
 _NEAR = 0.02
 """How far behind the best, as a share, the simpler method may be and still be advised where no difference is clear."""
 
@@ -48,22 +49,20 @@ def _recommend(comparison: Comparison, cells: dict[str, CellResult], best: CellR
         if not _clearly_better_than(comparison, best, value) and _near(comparison, value, _mean(best)):
             return (
                 f"A recurrent network is overkill here: {name} reaches {metric.name} {metric.write(value)}, and the "
-                f"best cell, the {best.cell.upper()}, with {metric.write(_mean(best))} is not clearly better. "
+                f"best cell, the {cell_title(best.cell)}, with {metric.write(_mean(best))} is not clearly better. "
                 f"Use {name}."
             )
-    for name in _SIMPLEST_FIRST:
-        cell = cells.get(name)
-        if cell is None:
-            continue
+    for name in sorted(cells, key=simplicity):
+        cell = cells[name]
         if cell is best:
-            return f"Use the {name.upper()}: it has the best {found}."
+            return f"Use the {cell_title(name)}: it has the best {found}."
         if clearly_better(comparison, best, cell) or not _near(comparison, _mean(cell), _mean(best)):
             continue
         return (
-            f"Use the {name.upper()}: with {metric.name} {metric.write(_mean(cell))} it is not clearly worse than the "
-            f"{best.cell.upper()} with {metric.write(_mean(best))}, and it is the simpler cell."
+            f"Use the {cell_title(name)}: with {metric.name} {metric.write(_mean(cell))} it is not clearly worse than "
+            f"the {cell_title(best.cell)} with {metric.write(_mean(best))}, and it is the simpler cell."
         )
-    return f"Use the {best.cell.upper()}: it has the best {found}."
+    return f"Use the {cell_title(best.cell)}: it has the best {found}."
 
 
 def _lstm_against(comparison: Comparison, lstm: CellResult, other: CellResult) -> str:
@@ -72,7 +71,7 @@ def _lstm_against(comparison: Comparison, lstm: CellResult, other: CellResult) -
     change = _change(comparison, ours, theirs)
     cost = lstm.step_microseconds / other.step_microseconds if other.step_microseconds else math.nan
     speed = other.steps / lstm.steps if lstm.steps else math.nan
-    name, surely = other.cell.upper(), "clear" if clear else "not clear"
+    name, surely = cell_title(other.cell), "clear" if clear else "not clear"
     return (
         f"Against the {name} of equal size the LSTM is {change} ({surely}), at {cost:.2f} times the cost of a step; "
         f"in equal time the {name} made {speed:.2f} times its updates."

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from holdfast.errors import ConfigError
+from holdfast.tasks.cells import check_cell
 from holdfast.tasks.settings import TaskConfig, check_choices, check_share, check_whole
 from holdfast.train.settings import TrainSettings
 
-Cell = Literal["lstm", "gru", "rnn"]
 Pooling = Literal["attention", "last", "mean", "max"]
 ClassWeight = Literal["none", "balanced"]
 Units = Literal["words", "tokens", "characters", "bytes", "bpe"]
@@ -85,8 +85,8 @@ class ClassifyConfig(TaskConfig):
         ConfigError: a value is out of range.
     """
 
-    cell: Cell = "lstm"
-    """The recurrent cell."""
+    cell: str = "lstm"
+    """The recurrent cell: lstm, gru or rnn; parts may be added, as in lstm+peephole or lstm+layer_norm."""
     hidden_size: int = 128
     """Units of each direction."""
     num_layers: int = 1
@@ -112,7 +112,8 @@ class ClassifyConfig(TaskConfig):
     """How fast to train, and for how long. evaluate_every and checkpoint_every of 0 mean once an epoch."""
 
     def __post_init__(self):
-        check_choices(self, cell=Cell, pooling=Pooling, class_weight=ClassWeight)
+        check_cell(self)
+        check_choices(self, pooling=Pooling, class_weight=ClassWeight)
         check_whole(self, ("hidden_size", "num_layers", "batch_size"))
         check_whole(self, ("epochs",), 0)
         check_share(self, "dropout")

@@ -19,7 +19,7 @@ from holdfast.layers import (
     ScalerLayer,
 )
 from holdfast.nn.build import build_layers
-from holdfast.spec import CellSpec
+from holdfast.tasks.cells import cell_spec
 from holdfast.tasks.classify.config import ClassifyConfig
 from holdfast.tasks.classify.data import Batch, Rows
 from holdfast.tasks.estimator import TaskNetwork
@@ -43,7 +43,7 @@ def classify_layers(config: ClassifyConfig, classes: int, *, features: int = 0, 
     directions = 2 if config.bidirectional else 1
     layers.append(
         RecurrentLayer(
-            "recurrent", CellSpec(family=config.cell), size, config.hidden_size, config.num_layers,
+            "recurrent", cell_spec(config.cell), size, config.hidden_size, config.num_layers,
             bidirectional=config.bidirectional, dropout=between,
         )
     )  # fmt: skip

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from holdfast.errors import ConfigError
+from holdfast.tasks.cells import check_cell
 from holdfast.tasks.settings import TaskConfig, check_choices, check_share, check_whole
 from holdfast.train.settings import TrainSettings
 
-Cell = Literal["lstm", "gru", "rnn"]
 Loss = Literal["quantile", "student"]
 Transform = Literal["auto", "none", "log"]
 Base = Literal["auto", "level", "last", "season", "naive"]
@@ -92,8 +92,8 @@ class ForecastConfig(TaskConfig):
     """Steps to forecast."""
     season: int = 0
     """Steps of a season, such as 12 for months. 0 takes what the data's frequency suggests."""
-    cell: Cell = "lstm"
-    """The recurrent cell."""
+    cell: str = "lstm"
+    """The recurrent cell: lstm, gru or rnn; parts may be added, as in lstm+peephole or lstm+layer_norm."""
     loss: Loss = "quantile"
     """What is learnt: quantiles, or the place, width and tails of a Student-t distribution."""
     hidden_size: int = 128
@@ -112,7 +112,8 @@ class ForecastConfig(TaskConfig):
     """How long and how fast to train."""
 
     def __post_init__(self):
-        check_choices(self, cell=Cell, loss=Loss)
+        check_cell(self)
+        check_choices(self, loss=Loss)
         check_whole(self, ("horizon", "hidden_size", "num_layers", "seeds", "batch_size"))
         check_whole(self, ("season",), 0)
         check_share(self, "dropout")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from holdfast.layers import DropoutLayer, EmbeddingLayer, Layer, LinearLayer, RecurrentLayer
 from holdfast.nn.build import build_layers
-from holdfast.spec import CellSpec
+from holdfast.tasks.cells import cell_spec
 from holdfast.tasks.estimator import TaskNetwork
 from holdfast.tasks.forecast.config import ForecastConfig
 from holdfast.tasks.forecast.windows import Doubles, Windows, WindowShape
@@ -40,7 +40,7 @@ def forecast_layers(config: ForecastConfig, shape: WindowShape) -> list[Layer]:
         layers += [
             RecurrentLayer(
                 f"recurrent{number}",
-                CellSpec(family=config.cell),
+                cell_spec(config.cell),
                 inputs,
                 config.hidden_size,
                 config.num_layers,

@@ -11,6 +11,7 @@ import torch
 
 from holdfast.errors import CheckpointError, ConfigError, DataError
 from holdfast.layers import Layer
+from holdfast.tasks.cells import family_title
 from holdfast.tasks.estimator import AbstractEstimator, Folder, evaluating, read_facts
 from holdfast.tasks.forecast.config import ForecastConfig
 from holdfast.tasks.forecast.data import SeriesTable, default_season
@@ -97,7 +98,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
     @property
     def name(self) -> str:
         """What the forecast's column is called: the cell."""
-        return self.config.cell.upper()
+        return family_title(self.config.cell)
 
     def fit(
         self,

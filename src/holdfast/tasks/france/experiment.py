@@ -11,7 +11,7 @@ import numpy as np
 
 from holdfast.errors import ConfigError
 from holdfast.tasks.france.generator import SHORTEST_GAP, Document, Generator, make_pools
-from holdfast.tasks.language.config import Cell, Init, LanguageConfig
+from holdfast.tasks.language.config import Init, LanguageConfig
 from holdfast.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from holdfast.tasks.text import AbstractTokenizer
 
 GAPS = (5, 50, 100, 150, 200)
-CELLS: tuple[Cell, ...] = ("lstm", "gru", "rnn")
+CELLS: tuple[str, ...] = ("lstm", "gru", "rnn")
 MEASURE_DOCUMENTS = 100  # for each gap, and for the control
 
 _LONGEST_TRAINED_GAP = 210
@@ -125,7 +125,7 @@ def held_out(
     return [generator.document(gap, country=country, control=control) for _ in range(count)]
 
 
-def cell_config(cell: Cell, seed: int = 0, setting: CellSetting | None = None) -> LanguageConfig:
+def cell_config(cell: str, seed: int = 0, setting: CellSetting | None = None) -> LanguageConfig:
     """Return the settings of one cell's model. The sizes are equal for all three."""
     setting = setting or SETTINGS[cell]
     train = TrainSettings(

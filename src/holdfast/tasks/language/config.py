@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from holdfast.errors import ConfigError
+from holdfast.tasks.cells import check_cell, forgets
 from holdfast.tasks.settings import TaskConfig, check_choices, check_share, check_whole
 from holdfast.train.settings import TrainSettings
 
-Cell = Literal["lstm", "gru", "rnn"]
 Units = Literal["characters", "bytes", "words", "tokens", "bpe"]
 Init = Literal["torch", "orthogonal", "chrono"]
 
@@ -22,8 +22,8 @@ class LanguageConfig(TaskConfig):
         ConfigError: a value is out of range.
     """
 
-    cell: Cell = "lstm"
-    """The recurrent cell."""
+    cell: str = "lstm"
+    """The recurrent cell: lstm, gru or rnn; parts may be added, as in lstm+peephole or lstm+layer_norm."""
     units: Units = "characters"
     """What one step reads: characters, bytes, words (punctuation apart), tokens (cut at spaces only), or BPE."""
     vocabulary_size: int = 10_000
@@ -48,13 +48,14 @@ class LanguageConfig(TaskConfig):
     """How long and how fast to train."""
 
     def __post_init__(self):
-        check_choices(self, cell=Cell, units=Units, init=Init)
+        check_cell(self)
+        check_choices(self, units=Units, init=Init)
         check_whole(self, ("hidden_size", "num_layers", "batch_size", "chunk_size"))
         check_whole(self, ("vocabulary_size",), 2)
         check_whole(self, ("embedding_size",), 0)
         check_share(self, "dropout")
-        if self.init == "chrono" and self.cell == "rnn":
-            raise ConfigError("init=chrono sets gates, and a plain RNN has none. Use init=orthogonal.")
+        if self.init == "chrono" and not forgets(self.cell):
+            raise ConfigError(f"init=chrono sets a gate that forgets, and {self.cell} has none. Use init=orthogonal.")
 
     @property
     def embedding_length(self) -> int:

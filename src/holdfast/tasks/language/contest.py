@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.errors import ConfigError, DataError
+from holdfast.tasks.cells import forgets
 from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
 from holdfast.tasks.comparison import Metric, Outcome, Trial
 from holdfast.tasks.language.config import LanguageConfig
@@ -95,7 +96,7 @@ class LanguageContest(ConfigContest):
         yield "n-grams", lambda: self._bits(self._best_order(), self.test)
 
     def _settings(self, cell: Any, hidden_size: int) -> LanguageConfig:
-        init = "orthogonal" if self.config.init == "chrono" and cell == "rnn" else self.config.init
+        init = "orthogonal" if self.config.init == "chrono" and not forgets(cell) else self.config.init
         return replace(self.config, cell=cell, hidden_size=hidden_size, init=init)
 
     def _best_order(self) -> int:

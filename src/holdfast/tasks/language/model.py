@@ -9,7 +9,7 @@ from torch import Tensor
 
 from holdfast.layers import DropoutLayer, EmbeddingLayer, Layer, LinearLayer, RecurrentLayer
 from holdfast.nn.build import build_layers
-from holdfast.spec import CellSpec
+from holdfast.tasks.cells import cell_spec
 from holdfast.tasks.estimator import TaskNetwork
 from holdfast.tasks.language.config import LanguageConfig
 from holdfast.tasks.language.data import Batch
@@ -25,7 +25,7 @@ def language_layers(config: LanguageConfig, vocabulary_size: int) -> list[Layer]
     layers: list[Layer] = [EmbeddingLayer("embedding", vocabulary_size, length)]
     if config.dropout:
         layers.append(DropoutLayer("dropout_in", config.dropout))
-    spec = CellSpec(family=config.cell)
+    spec = cell_spec(config.cell)
     between = config.dropout if config.num_layers > 1 else 0.0
     layers.append(RecurrentLayer("recurrent", spec, length, hidden, config.num_layers, dropout=between))
     if config.dropout:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from holdfast.errors import ConfigError
+from holdfast.tasks.cells import check_cell
 from holdfast.tasks.settings import TaskConfig, check_choices, check_share, check_whole
 from holdfast.train.settings import TrainSettings
 
-Cell = Literal["lstm", "gru", "rnn"]
 Crf = Literal["auto", "yes", "no"]
 Scheme = Literal["auto", "plain", "bio", "iob1", "bioes"]
 
@@ -47,8 +47,8 @@ class TagConfig(TaskConfig):
         ConfigError: a value is out of range.
     """
 
-    cell: Cell = "lstm"
-    """The recurrent cell, of words and of characters."""
+    cell: str = "lstm"
+    """The recurrent cell, of words and of characters: lstm, gru or rnn; parts may be added, as in lstm+peephole."""
     hidden_size: int = 200
     """Units of each direction that read the sentence."""
     num_layers: int = 1
@@ -74,7 +74,8 @@ class TagConfig(TaskConfig):
     """How fast to train, and for how long if not for `epochs`."""
 
     def __post_init__(self):
-        check_choices(self, cell=Cell, crf=Crf)
+        check_cell(self)
+        check_choices(self, crf=Crf)
         check_whole(self, ("hidden_size", "num_layers", "word_size", "character_size", "batch_size"))
         check_whole(self, ("character_hidden_size", "epochs"), 0)
         check_share(self, "dropout", "word_dropout")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from holdfast.layers import CrfLayer, DropoutLayer, EmbeddingLayer, Layer, LinearLayer, PoolingLayer, RecurrentLayer
 from holdfast.nn.build import build_layers
-from holdfast.spec import CellSpec
+from holdfast.tasks.cells import cell_spec
 from holdfast.tasks.estimator import TaskNetwork
 from holdfast.tasks.tag.config import TagConfig
 from holdfast.tasks.tag.data import SHAPES, UNKNOWN, Batch, Vocabulary
@@ -21,7 +21,7 @@ SHAPE_SIZE = 8
 
 def tag_layers(config: TagConfig, vocabulary: Vocabulary) -> list[Layer]:
     """List the layers of a tagger, in the order the data passes them."""
-    spec = CellSpec(config.cell)
+    spec = cell_spec(config.cell)
     layers: list[Layer] = []
     length = config.word_size + SHAPE_SIZE
     if config.character_hidden_size:
