@@ -11,7 +11,7 @@ TASKS = [words[1] for words in COMMANDS if words[0] == "compare"]
 
 
 def write_data(task, folder):
-    path = folder / {"language": "input.txt"}.get(task, "data.csv")
+    path = folder / {"language": "input.txt", "tag": "data.conll"}.get(task, "data.csv")
     random = np.random.default_rng(0)
     if task == "language":
         path.write_text("the cat sat on the mat. the dog sat on the cat! " * 40)
@@ -19,6 +19,8 @@ def write_data(task, folder):
         values = 50 + np.arange(80) + 10 * np.sin(np.arange(80) * np.pi / 6) + random.normal(0, 1, 80)
         rows = [f"{2000 + n // 12}-{n % 12 + 1:02}-01,{value:.3f}" for n, value in enumerate(values)]
         path.write_text("\n".join(["ds,y", *rows]))
+    elif task == "tag":
+        path.write_text("Ann\tB-PER\nsaw\tO\nRome\tB-LOC\n\nin\tO\nOslo\tB-LOC\n\n" * 20)
     else:
         rows = [f"{n},{t},{(n % 2) + random.normal():.3f},{'ab'[n % 2]}" for n in range(40) for t in range(12)]
         path.write_text("\n".join(["id,time,x,label", *rows]))

@@ -95,6 +95,9 @@ COMMANDS: dict[tuple[str, ...], Command] = {
         "ClassifyCommand",
         "classify",
     ),
+    ("compare", "tag"): Command(
+        "Compare LSTM, GRU, RNN and simple taggers on CoNLL-style files.", "holdfast.cli.compare", "TagCommand", "tag"
+    ),
     ("doctor",): Command(
         "Show what this installation can do, and what is missing.", "holdfast.cli.doctor", "DoctorCommand", "run"
     ),

@@ -106,6 +106,7 @@ CONTESTS = {
     "language": "holdfast.tasks.language.contest:LanguageContest",
     "forecast": "holdfast.tasks.forecast.contest:ForecastContest",
     "classify": "holdfast.tasks.classify.contest:ClassifyContest",
+    "tag": "holdfast.tasks.tag.contest:TagContest",
 }
 """Task -> where its contest is; each has `from_data(data, **settings)`."""
 

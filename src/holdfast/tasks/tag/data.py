@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from holdfast.errors import CheckpointError, DataError
 from holdfast.tasks.batches import LengthBatches
-from holdfast.tasks.tag.columns import Sentence
+from holdfast.tasks.tag.columns import Sentence, read_columns
+from holdfast.tasks.tag.config import Reading
 from holdfast.tasks.tag.schemes import CHUNK_SCHEMES, convert_tags, detect_scheme, find_fault
 
 HELD_OUT = 0.1  # share of the sentences kept for validation when none are given
@@ -70,6 +72,36 @@ def pair_up(sentences: Any, tags: Any = None, intents: Any = None, name: str = "
             raise DataError(f"{source}: an intent is a text, got {label!r}.")
         made.append(Sentence(words, row, label, source, range(1, len(words) + 1)))
     return made
+
+
+def open_sentences(given: Any, reading: Reading, name: str = "sentences") -> list[Sentence]:
+    """Return the sentences of a path or list of paths, of pairs (words, tags), or of a tuple of lists.
+
+    The tuple is (sentences, tags) or (sentences, tags, intents).
+
+    Raises:
+        DataError: the data is broken; names file or sentence, row and mend.
+    """
+    if isinstance(given, str | Path):
+        given = [given]
+    if isinstance(given, list) and given and all(isinstance(path, str | Path) for path in given):
+        return read_columns(map(Path, given), reading)
+    if isinstance(given, tuple) and len(given) in (2, 3):
+        return pair_up(*given, name=name)
+    return pair_up(given, name=name)
+
+
+def hold_out(sentences: list[Sentence], share: float, seed: int) -> tuple[list[Sentence], list[Sentence]]:
+    """Draw a share of the sentences, one at least; return the others and those drawn, both in their order.
+
+    Raises:
+        DataError: there are fewer than two.
+    """
+    if len(sentences) < 2:
+        raise DataError("Two sentences are the least: one to train on and one to validate. Give more sentences.")
+    order = np.random.default_rng(seed).permutation(len(sentences))
+    chosen = set(order[: max(1, int(len(sentences) * share))].tolist())
+    return [s for n, s in enumerate(sentences) if n not in chosen], [sentences[n] for n in sorted(chosen)]
 
 
 def check_texts(values: Any, source: str, what: str = "words") -> tuple[str, ...]:

@@ -23,6 +23,8 @@ from holdfast.tasks.tag.data import (
     Vocabulary,
     check_scheme,
     check_texts,
+    hold_out,
+    open_sentences,
     pair_up,
 )
 from holdfast.tasks.tag.decode import Found, find_tags
@@ -102,9 +104,9 @@ class Tagger(AbstractEstimator[TagConfig, TagNetwork]):
         scheme = reading.scheme if self.vocabulary is None else self.vocabulary.scheme
         if validation is None:
             scheme, given = check_scheme(given, scheme, reading.mend)
-            given, held_out = _hold_out(given, self.config.train.seed)
+            given, held_out = hold_out(given, HELD_OUT, self.config.train.seed)
         else:
-            held_out = self._validation(validation, reading)
+            held_out = open_sentences(validation, reading, "validation")
             scheme, given = check_scheme(given, scheme, reading.mend)
             held_out = check_scheme(held_out, scheme, reading.mend)[1]
         if self.vocabulary is None:
@@ -203,15 +205,6 @@ class Tagger(AbstractEstimator[TagConfig, TagNetwork]):
             raise DataError("The list of files is empty: name at least one.")
         return read_columns([Path(path) for path in paths], reading)
 
-    def _validation(self, given: Any, reading: Reading) -> list[Sentence]:
-        if isinstance(given, str | Path):
-            given = [given]
-        if isinstance(given, list) and all(isinstance(path, str | Path) for path in given):
-            return self._gather(None, None, None, given, reading)
-        if isinstance(given, tuple) and len(given) in (2, 3):
-            return pair_up(*given, name="validation")
-        return pair_up(given, name="validation")
-
     def _facts(self) -> dict[str, Any]:
         return {VOCABULARY_FILE: self._ready()[1].to_dict()}
 
@@ -274,16 +267,6 @@ def _score(network: TagNetwork, vocabulary: Vocabulary, sentences: Sequence[Sent
 
 def _as_data(tags: Sequence[str], vocabulary: Vocabulary) -> list[str]:
     return convert_tags(tags, vocabulary.scheme) if vocabulary.scheme in CHUNK_SCHEMES else list(tags)
-
-
-def _hold_out(sentences: list[Sentence], seed: int) -> tuple[list[Sentence], list[Sentence]]:
-    """Draw a tenth of the sentences, one at least, to validate on."""
-    if len(sentences) < 2:
-        raise DataError("Two sentences are the least: one to train on and one to validate. Give more sentences.")
-    order = np.random.default_rng(seed).permutation(len(sentences))
-    cut = max(1, int(len(sentences) * HELD_OUT))
-    chosen = set(order[:cut].tolist())
-    return [s for n, s in enumerate(sentences) if n not in chosen], [sentences[n] for n in sorted(chosen)]
 
 
 def _budget(config: TagConfig, batches: int) -> TrainSettings:
