@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from holdfast.errors import CheckpointError, ConfigError
 from holdfast.tasks.compare import RECORD_FILE, compare, match_size, step_microseconds
-from holdfast.tasks.comparison import CellResult, Comparison, Interval, Metric, Outcome
+from holdfast.tasks.comparison import CellResult, Comparison, Metric, Outcome, Score
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
@@ -29,6 +29,7 @@ class ToyContest:
     fingerprint: dict[str, object] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
     dies_at: int = 10**9
+    itemised: bool = False
 
     def num_parameters(self, cell, hidden_size):
         return GATES[cell] * hidden_size * (hidden_size + 8) + hidden_size
@@ -40,19 +41,25 @@ class ToyContest:
         off = abs(math.log(trial.learning_rate / self.best_rate))
         noise = 0.001 * (trial.seed % 7)
         loss = self.quality[trial.cell] * (1 + off) + noise
-        return Outcome(loss, loss if test else None, 100, trial.seconds, 1.0)
+        items = [loss - 0.1, loss + 0.1] if test and self.itemised else []
+        return Outcome(loss, loss if test else None, 100, trial.seconds, 1.0, items)
 
     def baselines(self):
         for name, value in self.simple.items():
-            yield name, lambda value=value: value
+            yield name, lambda value=value: Score(value, [value, value]) if self.itemised else value
 
 
 def result(cell, tests, microseconds=1.0):
     return CellResult(cell, 8, 1000, 0.01, [Outcome(1.0, test, 100, 5.0, microseconds) for test in tests])
 
 
+def with_items(found, rows):
+    return replace(found, outcomes=[replace(o, items=row) for o, row in zip(found.outcomes, rows, strict=True)])
+
+
 def words(cells, baselines=None, metric=None):
-    return Comparison("toy", metric or Metric("error"), cells, baselines or {}).verdict
+    scores = {name: Score(value) for name, value in (baselines or {}).items()}
+    return Comparison("toy", metric or Metric("error"), cells, scores).verdict
 
 
 def test_sizes_have_the_nearest_number_of_parameters():
@@ -79,13 +86,13 @@ def test_the_search_goes_on_where_the_best_rate_is_at_an_end(best_rate, tries):
 
 def test_a_comparison_that_was_stopped_goes_on(tmp_path):
     quality = {"lstm": 1.0, "gru": 1.1, "rnn": 1.2}
-    whole = ToyContest(quality, {"simple": 2.0})
+    whole = ToyContest(quality, {"simple": 2.0}, itemised=True)
     expected = compare(whole, seeds=2, quiet=True)
     for dies_at in (0, 1, 5, 13):
-        stopped, folder = ToyContest(quality, {"simple": 2.0}, dies_at=dies_at), tmp_path / str(dies_at)
+        stopped, folder = ToyContest(quality, {"simple": 2.0}, dies_at=dies_at, itemised=True), tmp_path / str(dies_at)
         with pytest.raises(KeyboardInterrupt):
             compare(stopped, seeds=2, folder=folder, quiet=True)
-        again = ToyContest(quality, {"simple": 2.0})
+        again = ToyContest(quality, {"simple": 2.0}, itemised=True)
         assert compare(again, seeds=2, folder=folder, quiet=True) == expected
         assert stopped.ran + again.ran == whole.ran
 
@@ -98,7 +105,15 @@ def test_a_folder_of_another_comparison_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"of": {"task": "toy"}}', '{"of": {"task": "toy"}, "runs": {"a": 3}}']
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"of": {"task": "toy"}}',
+        '{"of": {"task": "toy"}, "runs": {"a": 3}}',
+        '{"of": {}, "runs": {}, "baselines": {"a": 3}}',
+    ],
 )
 def test_a_broken_record_is_refused(tmp_path, text):
     (tmp_path / RECORD_FILE).write_text(text)
@@ -130,54 +145,81 @@ def test_a_run_without_a_finite_loss_is_never_the_best_rate():
     assert compare(contest, seeds=1, cells=("lstm",), quiet=True).cells[0].learning_rate == pytest.approx(0.03)
 
 
-def test_interval_is_students():
-    found = Interval.of([1.0, 2.0, 3.0])
-    assert found.mean == 2.0
-    assert found.half == pytest.approx(4.303 / math.sqrt(3), rel=1e-3)
-    assert math.isnan(Interval.of([1.0]).half)
-    assert not Interval.of([1.0]).excludes_zero
-    assert Interval.of([1.0, 1.1, 0.9]).excludes_zero
-
-
 def test_the_best_cell_is_advised_where_it_is_clear():
     cells = [result("lstm", [1.0, 1.01, 0.99]), result("gru", [1.2, 1.21, 1.2]), result("rnn", [2.0, 2.0, 2.1])]
     found = words(cells, {"simple": 3.0})
-    assert found.startswith("Use the LSTM: it has the best error 1.000.")
-    assert "Against the GRU of equal size the LSTM is better by 16.9 % (1.000 and 1.203) (clear)" in found
-    assert "Against the best simple method, simple, it is better by 66.7 % (1.000 and 3.000) (clear)." in found
+    assert found.startswith("Use the LSTM: in 5 s of training each it reaches the best error, 1.000.\n")
+    assert (
+        "LSTM or GRU, with as many parameters: the LSTM is better by 16.9 % (error 1.000 and 1.203), which is clear. "
+        "A step of one sequence costs the LSTM 1.0 µs and the GRU 1.0 µs. "
+        "An update of training costs 50.0 ms and 50.0 ms.\n"
+    ) in found
+    assert (
+        "LSTM or simple, the best of the simple methods: the LSTM is better by 66.7 % (error 1.000 and 3.000)" in found
+    )
+    assert found.endswith("over 3 seeds of this one test set, leaves zero out.")
 
 
 def test_the_simpler_cell_is_advised_where_no_difference_is_clear():
     cells = [result("lstm", [1.0, 1.05, 0.95]), result("gru", [1.01, 1.0, 1.02]), result("rnn", [2.0, 2.0, 2.1])]
-    assert words(cells).startswith("Use the GRU: with error 1.010 it is not clearly worse than the LSTM with 1.000")
+    found = words(cells)
+    assert found.startswith("Use the GRU: it is the simplest cell that is not clearly worse than the best. In 5 s of ")
+    assert "it reaches error 1.010, and the best, the LSTM, 1.000." in found
     far = [result("lstm", [1.0, 1.3, 0.7]), result("gru", [1.1, 1.4, 0.8])]  # unclear, but a tenth behind
     assert words(far).startswith("Use the LSTM")
+    variants = [result("lstm+peephole", [1.0, 1.05, 0.95]), result("lstm", [1.01, 1.0, 1.02])]
+    assert words(variants).startswith("Use the LSTM: it is the simplest")
+    assert words([variants[0], result("lstm+coupled", [1.01, 1.0, 1.02])]).startswith("Use the LSTM+coupled: it is")
 
 
 def test_a_recurrent_network_may_be_overkill():
     cells = [result("lstm", [1.0, 1.05, 0.95]), result("rnn", [1.1, 1.1, 1.1])]
     found = words(cells, {"majority": 5.0, "last value": 0.99})
-    assert found.startswith("A recurrent network is overkill here: last value reaches error 0.990")
-    assert found.split(". ")[1] == "Use last value"
+    assert found.startswith("Use last value: a recurrent network is overkill here. It reaches error 0.990. The best")
     accuracy = Metric("accuracy", lower_is_better=False)
-    assert words([result("lstm", [0.9, 0.91, 0.9])], {"regression": 0.95}, accuracy).startswith(
-        "A recurrent network is ov"
-    )
+    assert words([result("lstm", [0.9, 0.91, 0.9])], {"regression": 0.95}, accuracy).startswith("Use regression: a rec")
     assert words([result("lstm", [0.9, 0.91, 0.9])], {"majority": 0.5}, accuracy).startswith("Use the LSTM")
 
 
 def test_one_seed_calls_nothing_clear():
     found = words([result("lstm", [1.0]), result("gru", [5.0])], {"simple": 9.0})
-    assert "(clear)" not in found
-    assert "One seed shows no spread" in found
+    assert "is clear" not in found
+    assert found.endswith("one seed was run, and another may turn it round. Run more.")
+    rows = [[[1.0, 1.1, 0.9, 1.0]], [[5.0, 5.1, 4.9, 5.0]]]
+    cells = [with_items(result(cell, [row[0][0]]), row) for cell, row in zip(("lstm", "gru"), rows, strict=True)]
+    found = words(cells)
+    assert "is clear" not in found
+    assert "The intervals cover the 4 test items only." in found
+    assert cells[0].interval.covers == "4 test items"
+
+
+def test_a_difference_that_the_test_items_do_not_bear_out_is_not_clear():
+    seeds = [[0.9, 0.9, 0.9], [0.8, 0.8, 0.8]]  # of ten items, one decides
+    right = [[1.0] * 9 + [0.0], [1.0] * 8 + [0.0] * 2]
+    metric = Metric("accuracy", lower_is_better=False, items="examples")
+    alone = [result(cell, tests) for cell, tests in zip(("lstm", "gru"), seeds, strict=True)]
+    assert "(accuracy 0.900 and 0.800), which is clear" in words(alone, metric=metric)
+    cells = [with_items(cell, [row] * 3) for cell, row in zip(alone, right, strict=True)]
+    found = words(cells, metric=metric)
+    assert "(accuracy 0.900 and 0.800), which is not clear" in found
+    assert found.endswith("over 3 seeds and 10 examples, leaves zero out.")
+    many = [with_items(cell, [row * 100] * 3) for cell, row in zip(alone, right, strict=True)]
+    assert "(accuracy 0.900 and 0.800), which is clear" in words(many, metric=metric)
 
 
 def test_table_and_json_have_every_contender():
-    cells = [result("lstm", [1.0, 1.1]), result("rnn", [2.0, 2.1])]
-    found = Comparison("toy", Metric("error"), cells, {"simple": 3.0})
+    cells = [result("lstm", [1.0, 1.1]), with_items(result("lstm+peephole", [2.0, 2.1]), [[2.0, 2.0], [2.0, 2.2]])]
+    found = Comparison("toy", Metric("error"), cells, {"simple": Score(3.0), "other": Score(4.0, [3.0, 5.0])})
     lines = found.to_markdown().splitlines()
-    assert [line.split("|")[1].strip() for line in lines[2:]] == ["LSTM", "RNN", "simple"]
-    assert json.loads(json.dumps(found.to_dict()))["baselines"] == {"simple": 3.0}
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["LSTM", "LSTM+peephole", "simple", "other"]
+    assert "| 1.050 | 0.415 to 1.685 |" in lines[2]
+    assert "| 3.000 |  |" in lines[4]
+    assert "| 4.000 | -8.706 to 16.706 |" in lines[5]
+    assert {line.count("|") for line in lines} == {9}
+    record = json.loads(json.dumps(found.to_dict()))
+    assert record["baselines"] == {"simple": 3.0, "other": 4.0}
+    assert record["cells"][1]["interval"]["items"] == 2
+    assert "items" not in record["cells"][1]["outcomes"][0]
 
 
 def test_step_time_counts_recurrent_layers_only():

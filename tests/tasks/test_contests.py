@@ -64,7 +64,11 @@ def test_a_forecasting_run_trains_and_measures(tmp_path):
     assert outcome.steps > 0
     assert 0 < outcome.test < 2
     assert math.isfinite(outcome.validation)
-    simple = {name: measure() for name, measure in contest.baselines()}
+    assert len(outcome.items) == 2
+    assert np.mean(outcome.items) == pytest.approx(outcome.test)
+    scores = {name: measure() for name, measure in contest.baselines()}
+    assert all(np.mean(score.items) == pytest.approx(score.value) for score in scores.values())
+    simple = {name: score.value for name, score in scores.items()}
     assert list(simple)[:3] == ["Naive", "SeasonalNaive", "Theta"]
     assert simple["SeasonalNaive"] == pytest.approx(1.0, abs=0.15)  # MASE counts in its errors
     assert simple["the linear forecast that the network starts from"] < 0.5 * simple["SeasonalNaive"]
@@ -74,7 +78,7 @@ def test_a_linear_series_needs_no_network():
     t = np.arange(100.0)
     line = pandas.DataFrame({"unique_id": "a", "ds": pandas.date_range("2020", periods=100, freq="D"), "y": 5 + 2 * t})
     found = compare("forecast", line, seconds=0.3, seeds=2, cells=("rnn",), quiet=True, horizon=5, hidden_size=4)
-    assert found.verdict.startswith("A recurrent network is overkill here")
+    assert found.verdict.startswith("Use the linear forecast that the network starts from: a recurrent network is")
 
 
 def test_series_shorter_than_the_horizon_are_refused():
@@ -98,7 +102,9 @@ def test_a_classifying_run_trains_and_measures(tmp_path):
     x, y = walks()
     contest = ClassifyContest(x, y, config=ClassifyConfig(hidden_size=8))
     outcome = contest.run(Trial("lstm", 8, 3e-3, 1.0, 0), tmp_path / "run", test=True)
-    simple = {name: measure() for name, measure in contest.baselines()}
+    assert len(outcome.items) == len(contest.y_test)
+    assert np.mean(outcome.items) == pytest.approx(outcome.test)
+    simple = {name: measure().value for name, measure in contest.baselines()}
     assert simple["majority"] == pytest.approx(0.5, abs=0.05)
     assert outcome.test > simple["majority"]
     assert simple["logistic regression"] > simple["majority"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 
@@ -10,7 +11,7 @@ import pytest
 
 import holdfast
 from holdfast.errors import ConfigError, DataError
-from holdfast.tasks.compare import compare
+from holdfast.tasks.compare import EVALUATIONS, compare
 from holdfast.tasks.comparison import Trial
 from holdfast.tasks.language.config import LanguageConfig
 from holdfast.tasks.language.contest import LanguageContest
@@ -74,6 +75,22 @@ def test_a_run_trains_and_measures(tmp_path):
     assert math.isfinite(outcome.validation)
     assert outcome.step_microseconds > 0
     assert contest.run(Trial("rnn", 9, 0.01, 0.1, 0), None, test=False).test is None
+    assert len(outcome.items) == len(contest.test) // 100
+    assert np.mean(outcome.items) == pytest.approx(outcome.test)
+    for _, measure in contest.baselines():
+        assert len(measure().items) == len(outcome.items)
+        assert np.mean(measure().items) == pytest.approx(measure().value)
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1.2])
+def test_a_run_is_evaluated_as_often_whatever_its_budget(tmp_path, seconds):
+    config = LanguageConfig(hidden_size=8, num_layers=1, dropout=0.0, batch_size=4, chunk_size=20)
+    LanguageContest(TEXT, config=config).run(Trial("rnn", 9, 0.01, seconds, 0), tmp_path, test=False)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    times = [line["seconds"] for line in lines if "validation" in line]
+    assert EVALUATIONS // 2 <= len(times) <= EVALUATIONS + 1  # fewer where an update takes a tenth of the time
+    assert times[0] < 0.5 * seconds
+    assert times[-1] >= seconds
 
 
 def test_parameters_are_those_of_the_network():
@@ -90,8 +107,8 @@ def test_a_comparison_of_a_repeated_text_calls_the_network_overkill(tmp_path):
     found = compare(
         LanguageContest(TEXT, config=config), seconds=0.2, seeds=2, cells=("lstm",), folder=tmp_path, quiet=True
     )
-    assert found.baselines["n-grams"] < 0.1
-    assert found.verdict.startswith("A recurrent network is overkill here: n-grams")
+    assert found.baselines["n-grams"].value < 0.1
+    assert found.verdict.startswith("Use n-grams: a recurrent network is overkill here")
 
 
 def test_compare_opens_a_task_by_its_name(tmp_path):

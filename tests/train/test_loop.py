@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import random
@@ -14,7 +15,7 @@ import pytest
 import torch
 
 from holdfast.errors import ConfigError, MissingDependencyError, TrainingError
-from holdfast.train import Callback, TensorBoard, TrainSettings, train
+from holdfast.train import Callback, TensorBoard, TrainSettings, loop, train
 from holdfast.train import callbacks as callback_file
 from holdfast.train.checkpoint import read_checkpoint
 from tests.train.toy import ToyTask, settings, weights
@@ -117,6 +118,45 @@ def test_best_weights_are_kept_and_patience_ends_the_run():
     _, result = run(task=task, evaluate_every=2, patience=2, max_steps=100, callbacks=[Keep()])
     assert (result.stopped, result.steps, result.best) == ("patience", 8, 3.0)
     assert torch.equal(weights(task), kept[1])
+
+
+class Evaluations(Callback):
+    """Notes when each evaluation came."""
+
+    def __init__(self):
+        self.steps, self.seconds = [], []
+
+    def on_evaluate(self, record):
+        self.steps.append(record["step"])
+        self.seconds.append(record["seconds"])
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "steps"), [(4, [5, 10, 15, 20]), (1, [20]), (3, [7, 14, 20]), (50, [*range(1, 21)])]
+)
+def test_evaluations_share_the_steps_out(evaluations, steps):
+    seen = Evaluations()
+    _, result = run(max_steps=20, evaluations=evaluations, evaluate_every=1000, callbacks=[seen])
+    assert seen.steps == steps
+    assert result.best is not None
+
+
+@pytest.mark.parametrize("tick", [0.001, 0.004, 0.03])
+@pytest.mark.parametrize("budget", [1.0, 3.0])
+def test_evaluations_share_the_seconds_out_however_quick_the_updates_are(monkeypatch, tick, budget):
+    now = itertools.count(0.0, tick)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(now))
+    seen = Evaluations()
+    _, result = run(max_steps=None, max_seconds=budget, evaluations=5, callbacks=[seen])
+    assert result.stopped == "seconds"
+    assert seen.seconds == pytest.approx([budget * part / 5 for part in range(1, 6)], abs=4 * tick)
+
+
+def test_evaluations_go_on_where_they_were_after_a_resume(tmp_path):
+    seen = Evaluations()
+    run(tmp_path, max_steps=12, callbacks=[seen])
+    run(tmp_path, max_steps=20, evaluations=4, callbacks=[seen])
+    assert seen.steps == [15, 20]
 
 
 def test_end_of_the_data_ends_the_run():
@@ -279,6 +319,7 @@ def test_settings_load_no_torch():
         {"optimizer": "adagrad"}, {"schedule": "step"}, {"precision": "float16"}, {"learning_rate": 0},
         {"learning_rate": float("nan")}, {"clip_norm": 0}, {"max_steps": 0}, {"max_steps": 1.5}, {"patience": 0},
         {"chunks_per_update": 0}, {"seed": True}, {"weight_decay": -1}, {"patience": 1, "evaluate_every": 0},
+        {"evaluations": -1}, {"evaluations": 0.5},
     ],
     ids=str,
 )  # fmt: skip

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.errors import CheckpointError, ConfigError
 from holdfast.tasks.cells import cell_spec
-from holdfast.tasks.comparison import CellResult, Comparison, Metric, Outcome, Trial
+from holdfast.tasks.comparison import CellResult, Comparison, Metric, Outcome, Score, Trial
 
 if TYPE_CHECKING:
     from holdfast.layers import Layer
 
 RECORD_FILE = "comparison.json"
+EVALUATIONS = 10
+"""On validation data, spread over a run whatever its budget: enough to meet the best weights, and a small cost."""
 SEARCH_SHARE = 0.25
 """Training time of one try of the search for a learning rate, as a share of a run's."""
 SEARCH_SEED = 1_000_003
@@ -61,7 +63,7 @@ class Contest(Protocol):
         """Train and measure; a folder that holds an unfinished run goes on."""
         ...
 
-    def baselines(self) -> Iterable[tuple[str, Callable[[], float]]]:
+    def baselines(self) -> Iterable[tuple[str, Callable[[], float | Score]]]:
         """Return simple methods, the simplest first, each with what computes its metric on the test data."""
         ...
 
@@ -82,11 +84,11 @@ class ConfigContest:
     def _settings(self, cell: str, hidden_size: int) -> Any:
         return replace(self.config, cell=cell, hidden_size=hidden_size)
 
-    def _trial_settings(self, trial: Trial, **train: Any) -> Any:
-        """Return a run's config: it trains for its seconds and nothing else ends it."""
+    def _trial_settings(self, trial: Trial) -> Any:
+        """Return a run's config: it trains for its seconds, nothing else ends it, and evaluations share them out."""
         config = self._settings(trial.cell, trial.hidden_size)
-        budget = {"max_seconds": trial.seconds, "max_steps": None, "patience": None}
-        settings = replace(config.train, learning_rate=trial.learning_rate, seed=trial.seed, **budget, **train)
+        budget = {"max_seconds": trial.seconds, "max_steps": None, "patience": None, "evaluations": EVALUATIONS}
+        settings = replace(config.train, learning_rate=trial.learning_rate, seed=trial.seed, **budget)
         return replace(config, train=settings)
 
 
@@ -129,7 +131,8 @@ def compare(
         data: With a name: what the task reads, such as the path of a text.
         seconds: Training time of one run. Each cell takes `seeds` runs, and three to five of a quarter of the time
             that search for its learning rate on validation data.
-        seeds: Runs that the interval is taken over. With one there is no interval, and nothing counts as clear.
+        seeds: Runs of each cell. Intervals are taken over them, and over the items of the test data where the metric is
+            a mean over items. With one seed nothing counts as clear.
         cells: A family, lstm, gru or rnn, or a variant such as "lstm+peephole"; `tasks.cells.PARTS` has the parts.
         folder: Where the runs are kept; a comparison that was stopped goes on there. None keeps nothing.
         quiet: Show no progress; without it there is a bar, on a terminal only.
@@ -155,7 +158,7 @@ def compare(
     record = _Record(contest, None if folder is None else Path(folder), quiet, len(cells) * (seeds + 3))
     with record:
         results = [_run_cell(contest, cell, seconds, seeds, record) for cell in cells]
-        baselines = {name: record.value(name, measure) for name, measure in contest.baselines()}
+        baselines = {name: record.score(name, measure) for name, measure in contest.baselines()}
     return Comparison(contest.task, contest.metric, results, baselines)
 
 
@@ -209,7 +212,7 @@ class _Record:
     def __init__(self, contest: Contest, folder: Path | None, quiet: bool, num_runs: int):
         self.contest, self.folder, self.quiet, self.num_runs = contest, folder, quiet, num_runs
         self.runs: dict[str, dict[str, Any]] = {}
-        self.values: dict[str, float] = {}
+        self.scores: dict[str, Score] = {}
         self._bar: Any = None
         if folder is not None and (folder / RECORD_FILE).exists():
             self._read(folder / RECORD_FILE)
@@ -239,11 +242,12 @@ class _Record:
             self._bar.update()
         return Outcome(**self.runs[trial.name])
 
-    def value(self, name: str, measure: Callable[[], float]) -> float:
-        if name not in self.values:
-            self.values[name] = float(measure())
+    def score(self, name: str, measure: Callable[[], float | Score]) -> Score:
+        if name not in self.scores:
+            found = measure()
+            self.scores[name] = found if isinstance(found, Score) else Score(float(found))
             self._write()
-        return self.values[name]
+        return self.scores[name]
 
     def _identity(self) -> dict[str, Any]:
         return json.loads(json.dumps({"task": self.contest.task, **self.contest.fingerprint}))
@@ -253,7 +257,11 @@ class _Record:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         path, fresh = self.folder / RECORD_FILE, self.folder / f".{RECORD_FILE}"
-        record = {"of": self._identity(), "runs": self.runs, "baselines": self.values}
+        record = {
+            "of": self._identity(),
+            "runs": self.runs,
+            "baselines": {name: asdict(score) for name, score in self.scores.items()},
+        }
         fresh.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         os.replace(fresh, path)
 
@@ -263,7 +271,8 @@ class _Record:
             same = record["of"] == self._identity()
             for run in record["runs"].values():
                 Outcome(**run)
-            self.runs, self.values = dict(record["runs"]), {k: float(v) for k, v in record["baselines"].items()}
+            self.runs = dict(record["runs"])
+            self.scores = {name: Score(**fields) for name, fields in record["baselines"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} is no comparison: {error!r}. Choose another folder.") from error
         if not same:

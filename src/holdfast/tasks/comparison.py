@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from holdfast.tasks.cells import cell_title
-
-# Student's t for an interval of 95 %, by degrees of freedom from 1 on; beyond them the normal's 1.96 is near.
-_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+from holdfast.tasks.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -21,6 +18,8 @@ class Metric:
     name: str
     lower_is_better: bool = True
     digits: int = 3
+    items: str = "test items"
+    """What the items of the test data are, several of them."""
 
     def better(self, one: float, other: float) -> bool:
         return one < other if self.lower_is_better else one > other
@@ -54,6 +53,7 @@ class Outcome:
         test: The metric on the test data; None where a run of the search did not ask for it.
         steps, seconds: Of training.
         step_microseconds: A step of one sequence through the recurrent layers.
+        items: What each item of the test data gave, as in Score.
     """
 
     validation: float
@@ -61,27 +61,20 @@ class Outcome:
     steps: int
     seconds: float
     step_microseconds: float
+    items: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A mean over seeds with its 95 % interval by Student's t; of one seed the interval is unknown (NaN)."""
+class Score:
+    """A metric on the test data.
 
-    mean: float
-    half: float
-    count: int
+    Attributes:
+        items: What each item of the test data gave, in one order for all runs and baselines: the metric is their mean.
+            Empty where it is no such mean.
+    """
 
-    @staticmethod
-    def of(values: Sequence[float]) -> Interval:
-        count, mean = len(values), statistics.fmean(values)
-        if count < 2:
-            return Interval(mean, math.nan, count)
-        t = _T95[count - 2] if count - 2 < len(_T95) else 1.96
-        return Interval(mean, t * statistics.stdev(values) / math.sqrt(count), count)
-
-    @property
-    def excludes_zero(self) -> bool:
-        return abs(self.mean) > self.half  # False where the interval is unknown
+    value: float
+    items: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -99,12 +92,26 @@ class CellResult:
         return [outcome.test for outcome in self.outcomes if outcome.test is not None]
 
     @property
+    def items(self) -> list[list[float]]:
+        """What each test item gave, a row a seed."""
+        return [outcome.items for outcome in self.outcomes if outcome.test is not None]
+
+    @property
+    def interval(self) -> Interval:
+        return Interval.of(self.tests, self.items)
+
+    @property
     def seconds(self) -> float:
         return statistics.fmean([outcome.seconds for outcome in self.outcomes])
 
     @property
     def steps(self) -> float:
         return statistics.fmean([outcome.steps for outcome in self.outcomes])
+
+    @property
+    def update_milliseconds(self) -> float:
+        """Of training, evaluations included."""
+        return 1000 * self.seconds / self.steps if self.steps else math.nan
 
     @property
     def step_microseconds(self) -> float:
@@ -123,7 +130,7 @@ class Comparison:
     task: str
     metric: Metric
     cells: list[CellResult]
-    baselines: dict[str, float] = field(default_factory=dict)
+    baselines: dict[str, Score] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -133,24 +140,34 @@ class Comparison:
         return write_verdict(self)
 
     def to_markdown(self) -> str:
-        """Return the table: every cell with its interval, every baseline."""
+        """Return the table: every cell and every baseline with its interval."""
         better = "lower" if self.metric.lower_is_better else "higher"
         lines = [
-            f"| | {self.metric.name} ({better} is better) | 95 % over seeds | parameters | learning rate | "
-            "training, s | updates | a step, µs |",
+            f"| | {self.metric.name} ({better} is better) | 95 % interval | parameters | learning rate | training, s | "
+            "updates | a step of one sequence, µs |",
             "|---|---:|---|---:|---:|---:|---:|---:|",
         ]
-        for cell in self.cells:
-            found, write = Interval.of(cell.tests), self.metric.write
-            ends = [write(found.mean - found.half), write(found.mean + found.half)]
-            spread = "one seed" if math.isnan(found.half) else f"{ends[0]} to {ends[1]}"
-            lines.append(
-                f"| {cell_title(cell.cell)} | {write(found.mean)} | {spread} | {cell.num_parameters:,} | "
-                f"{cell.learning_rate:.3g} | {cell.seconds:.0f} | {cell.steps:.0f} | {cell.step_microseconds:.1f} |"
-            )
-        lines += [f"| {name} | {self.metric.write(value)} | | | | | | |" for name, value in self.baselines.items()]
+        lines += [
+            f"| {cell_title(cell.cell)} | {self._written(cell.interval)} | {cell.num_parameters:,} | "
+            f"{cell.learning_rate:.3g} | {cell.seconds:.0f} | {cell.steps:.0f} | {cell.step_microseconds:.1f} |"
+            for cell in self.cells
+        ]
+        for name, score in self.baselines.items():
+            lines.append(f"| {name} | {self._written(Interval.of([score.value], [score.items]))} | | | | | |")
         return "\n".join(lines)
 
+    def _written(self, found: Interval) -> str:
+        """Return a mean and its interval as two cells of the table."""
+        write = self.metric.write
+        ends = "" if math.isnan(found.half) else f"{write(found.mean - found.half)} to {write(found.mean + found.half)}"
+        return f"{write(found.mean)} | {ends}"
+
     def to_dict(self) -> dict[str, Any]:
-        """Return everything, ready for JSON."""
-        return {"verdict": self.verdict, **asdict(self)}
+        """Return all but what single items gave, ready for JSON."""
+        record = asdict(self)
+        for cell, result in zip(record["cells"], self.cells, strict=True):
+            cell["interval"] = asdict(result.interval)
+            for outcome in cell["outcomes"]:
+                del outcome["items"]
+        record["baselines"] = {name: score.value for name, score in self.baselines.items()}
+        return {"verdict": self.verdict, **record}

@@ -2,96 +2,120 @@
 
 from __future__ import annotations
 
-import math
+import statistics
 from typing import TYPE_CHECKING
 
 from holdfast.tasks.cells import cell_title, simplicity
+from holdfast.tasks.intervals import Interval
 
 if TYPE_CHECKING:
-    from holdfast.tasks.comparison import CellResult, Comparison
+    from holdfast.tasks.comparison import CellResult, Comparison, Score
 
 _NEAR = 0.02
 """How far behind the best, as a share, the simpler method may be and still be advised where no difference is clear."""
 
 
 def write_verdict(comparison: Comparison) -> str:
-    """Return the verdict: the simplest method that is as good as the best for all that the seeds show, and why."""
+    """Return the verdict, a line for each thing found.
+
+    The advice is the simplest method that is as good as the best for all that the intervals show.
+    """
     cells = {cell.cell: cell for cell in comparison.cells}
-    best = _best_cell(comparison)
-    sentences = [_recommend(comparison, cells, best)]
+    lines = [_advise(comparison)]
     if "lstm" in cells:
-        sentences += [
-            _lstm_against(comparison, cells["lstm"], other) for name, other in cells.items() if name != "lstm"
-        ]
+        lines += [_lstm_against(comparison, cells["lstm"], other) for name, other in cells.items() if name != "lstm"]
         if comparison.baselines:
-            sentences.append(_lstm_against_baseline(comparison, cells["lstm"]))
-    count = min(len(cell.tests) for cell in comparison.cells)
-    if count < 2:
-        sentences.append("One seed shows no spread, so no difference here can be called clear: run more.")
-    else:
-        sentences.append(f"Clear means: the 95 % interval over {count} seeds of this one test set leaves zero out.")
-    return " ".join(sentences)
+            lines.append(_lstm_against_baseline(comparison, cells["lstm"]))
+    return "\n".join([*lines, _meaning_of_clear(comparison)])
 
 
-def clearly_better(comparison: Comparison, one: CellResult, other: CellResult) -> bool:
-    """Whether `one` beats `other` by more than the seeds' spread explains; runs of equal seeds are paired."""
-    from holdfast.tasks.comparison import Interval
-
-    pairs = list(zip(one.tests, other.tests, strict=False))
-    gap = Interval.of([a - b for a, b in pairs])
-    return gap.excludes_zero and comparison.metric.better(gap.mean, 0.0)
+def difference(one: CellResult, other: CellResult) -> Interval:
+    """Return the interval of how far two cells are apart; runs of equal seeds are paired, and items are."""
+    pairs = [(a, b) for a, b in zip(one.outcomes, other.outcomes, strict=False) if a.test is not None]
+    gaps = [a.test - b.test for a, b in pairs if a.test is not None and b.test is not None]
+    return Interval.of(gaps, [_minus(a.items, b.items) for a, b in pairs])
 
 
-def _recommend(comparison: Comparison, cells: dict[str, CellResult], best: CellResult) -> str:
-    metric = comparison.metric
-    found = f"{metric.name} {metric.write(_mean(best))}"
-    for name, value in comparison.baselines.items():
-        if not _clearly_better_than(comparison, best, value) and _near(comparison, value, _mean(best)):
-            return (
-                f"A recurrent network is overkill here: {name} reaches {metric.name} {metric.write(value)}, and the "
-                f"best cell, the {cell_title(best.cell)}, with {metric.write(_mean(best))} is not clearly better. "
-                f"Use {name}."
-            )
-    for name in sorted(cells, key=simplicity):
-        cell = cells[name]
-        if cell is best:
-            return f"Use the {cell_title(name)}: it has the best {found}."
-        if clearly_better(comparison, best, cell) or not _near(comparison, _mean(cell), _mean(best)):
+def difference_from(cell: CellResult, baseline: Score) -> Interval:
+    """Return the interval of how far a cell is from a simple method; items are paired."""
+    return Interval.of([test - baseline.value for test in cell.tests], [_minus(r, baseline.items) for r in cell.items])
+
+
+def clearly_better(comparison: Comparison, gap: Interval) -> bool:
+    """Whether the first of two is better by more than chance explains. One seed never shows that."""
+    return _is_clear(gap) and comparison.metric.better(gap.mean, 0.0)
+
+
+def _advise(comparison: Comparison) -> str:
+    metric, best = comparison.metric, _best_cell(comparison)
+    top, where = _mean(best), f"{_seconds(comparison)} s of training each"
+    for name, score in comparison.baselines.items():
+        if clearly_better(comparison, difference_from(best, score)) or not _near(comparison, score.value, top):
             continue
         return (
-            f"Use the {cell_title(name)}: with {metric.name} {metric.write(_mean(cell))} it is not clearly worse than "
-            f"the {cell_title(best.cell)} with {metric.write(_mean(best))}, and it is the simpler cell."
+            f"Use {name}: a recurrent network is overkill here. "
+            f"It reaches {metric.name} {metric.write(score.value)}. The best cell, the {cell_title(best.cell)}, "
+            f"reaches {metric.write(top)} in {where}, which is not clearly better."
         )
-    return f"Use the {cell_title(best.cell)}: it has the best {found}."
+    for cell in sorted(comparison.cells, key=lambda cell: simplicity(cell.cell)):
+        if cell is best:
+            break
+        if clearly_better(comparison, difference(best, cell)) or not _near(comparison, _mean(cell), top):
+            continue
+        return (
+            f"Use the {cell_title(cell.cell)}: it is the simplest cell that is not clearly worse than the best. "
+            f"In {where} it reaches {metric.name} {metric.write(_mean(cell))}, and the best, "
+            f"the {cell_title(best.cell)}, {metric.write(top)}."
+        )
+    return f"Use the {cell_title(best.cell)}: in {where} it reaches the best {metric.name}, {metric.write(top)}."
 
 
 def _lstm_against(comparison: Comparison, lstm: CellResult, other: CellResult) -> str:
-    ours, theirs = _mean(lstm), _mean(other)
-    clear = clearly_better(comparison, lstm, other) or clearly_better(comparison, other, lstm)
-    change = _change(comparison, ours, theirs)
-    cost = lstm.step_microseconds / other.step_microseconds if other.step_microseconds else math.nan
-    speed = other.steps / lstm.steps if lstm.steps else math.nan
-    name, surely = cell_title(other.cell), "clear" if clear else "not clear"
+    name = cell_title(other.cell)
+    change = _change(comparison, _mean(lstm), _mean(other), _is_clear(difference(lstm, other)))
     return (
-        f"Against the {name} of equal size the LSTM is {change} ({surely}), at {cost:.2f} times the cost of a step; "
-        f"in equal time the {name} made {speed:.2f} times its updates."
+        f"LSTM or {name}, with as many parameters: the LSTM is {change}. "
+        f"A step of one sequence costs the LSTM {lstm.step_microseconds:.1f} µs and the {name} "
+        f"{other.step_microseconds:.1f} µs. An update of training costs {lstm.update_milliseconds:.1f} ms and "
+        f"{other.update_milliseconds:.1f} ms."
     )
 
 
 def _lstm_against_baseline(comparison: Comparison, lstm: CellResult) -> str:
     name = _best_baseline(comparison)
-    value = comparison.baselines[name]
-    clear = "clear" if _differs_clearly(lstm, value) else "not clear"
-    return f"Against the best simple method, {name}, it is {_change(comparison, _mean(lstm), value)} ({clear})."
+    score = comparison.baselines[name]
+    change = _change(comparison, _mean(lstm), score.value, _is_clear(difference_from(lstm, score)))
+    return f"LSTM or {name}, the best of the simple methods: the LSTM is {change}."
 
 
-def _change(comparison: Comparison, ours: float, theirs: float) -> str:
+def _change(comparison: Comparison, ours: float, theirs: float, clear: bool) -> str:
     metric = comparison.metric
-    if ours == theirs:
-        return f"equal ({metric.write(ours)})"
+    if metric.write(ours) == metric.write(theirs):
+        return f"equal ({metric.name} {metric.write(ours)})"
     word = "better" if metric.better(ours, theirs) else "worse"
     share = f" by {abs(ours - theirs) / abs(theirs):.1%}".replace("%", " %") if theirs else ""
-    return f"{word}{share} ({metric.write(ours)} and {metric.write(theirs)})"
+    surely = "which is clear" if clear else "which is not clear"
+    return f"{word}{share} ({metric.name} {metric.write(ours)} and {metric.write(theirs)}), {surely}"
+
+
+def _meaning_of_clear(comparison: Comparison) -> str:
+    found = comparison.cells[0].interval
+    seeds = min(len(cell.tests) for cell in comparison.cells)
+    items = f"{found.items:,} {comparison.metric.items}" if found.items else ""
+    if seeds < 2:
+        covered = f" The intervals cover the {items} only." if items else ""
+        return f"Nothing counts as clear: one seed was run, and another may turn it round.{covered} Run more."
+    only = "" if items else " of this one test set"
+    covered = f"{seeds} seeds and {items}" if items else f"{seeds} seeds"
+    return f"Clear means: the 95 % interval of the difference, over {covered}{only}, leaves zero out."
+
+
+def _is_clear(gap: Interval) -> bool:
+    return gap.seeds > 1 and gap.excludes_zero
+
+
+def _minus(one: list[float], other: list[float]) -> list[float]:
+    return [a - b for a, b in zip(one, other, strict=True)] if len(one) == len(other) else []
 
 
 def _best_cell(comparison: Comparison) -> CellResult:
@@ -106,24 +130,18 @@ def _best_baseline(comparison: Comparison) -> str:
     names = list(comparison.baselines)
     best = names[0]
     for name in names[1:]:
-        if comparison.metric.better(comparison.baselines[name], comparison.baselines[best]):
+        if comparison.metric.better(comparison.baselines[name].value, comparison.baselines[best].value):
             best = name
     return best
 
 
 def _mean(cell: CellResult) -> float:
-    return sum(cell.tests) / len(cell.tests)
+    return statistics.fmean(cell.tests)
 
 
-def _differs_clearly(cell: CellResult, value: float) -> bool:
-    from holdfast.tasks.comparison import Interval
-
-    return Interval.of([test - value for test in cell.tests]).excludes_zero
+def _seconds(comparison: Comparison) -> str:
+    return f"{statistics.fmean([cell.seconds for cell in comparison.cells]):.3g}"
 
 
 def _near(comparison: Comparison, value: float, best: float) -> bool:
     return not comparison.metric.better(best, value) or abs(value - best) <= _NEAR * abs(best)
-
-
-def _clearly_better_than(comparison: Comparison, cell: CellResult, value: float) -> bool:
-    return comparison.metric.better(_mean(cell), value) and _differs_clearly(cell, value)

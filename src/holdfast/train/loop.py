@@ -39,7 +39,7 @@ from holdfast.train.checkpoint import (
 from holdfast.train.interrupt import Interrupt, catch_interrupt
 from holdfast.train.log import RunLog
 from holdfast.train.metrics import RunningMean
-from holdfast.train.schedule import learning_rate
+from holdfast.train.schedule import budget_share, learning_rate
 from holdfast.train.settings import TrainSettings
 from holdfast.train.task import Task
 from holdfast.train.update import ADVICE, NotFiniteError, Updater, UpdateResult
@@ -161,12 +161,13 @@ class _Run:
         self.log = RunLog(folder if workers.writes else None, self.progress.log_length)
         self._running_mean = RunningMean(self.progress.total, self.progress.count)
         self._started = time.monotonic() - self.progress.seconds
+        self._share = budget_share(settings, self.progress.step, self.progress.seconds)
 
     def go(self, interrupt: Interrupt) -> TrainResult:
         self.task.model.train()
         try:
             stopped = self._loop(interrupt)
-            finished = stopped != "interrupted" and self.settings.evaluate_every
+            finished = stopped != "interrupted" and self.settings.evaluates
             if finished and self.progress.evaluated != self.progress.step:
                 self._evaluate()
             self.save()
@@ -191,7 +192,7 @@ class _Run:
             found, self.state = self.updater(batches, self.state, rate)
             progress.step += 1
             self._record(found, rate)
-            if settings.evaluate_every and progress.step % settings.evaluate_every == 0:
+            if self._is_due():
                 self._evaluate()
             if settings.checkpoint_every and progress.step % settings.checkpoint_every == 0:
                 self.save()
@@ -208,6 +209,14 @@ class _Run:
         if settings.patience is not None and progress.worse >= settings.patience:
             return "patience"
         return "interrupted" if asked else None
+
+    def _is_due(self) -> bool:
+        """Whether an evaluation comes after this update."""
+        settings, progress = self.settings, self.progress
+        if not settings.evaluations:
+            return bool(settings.evaluate_every) and progress.step % settings.evaluate_every == 0
+        before, self._share = self._share, budget_share(settings, progress.step, progress.seconds)
+        return int(self._share * settings.evaluations) > int(before * settings.evaluations)
 
     def _next_batches(self) -> list[Any]:
         batches = []

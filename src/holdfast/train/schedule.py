@@ -15,12 +15,12 @@ def learning_rate(settings: TrainSettings, step: int, seconds: float) -> float:
         rate = learning_rate * warm * {constant: 1, linear: 1 - p, cosine: (1 + cos(pi p)) / 2}
     """
     warm = min(1.0, (step + 1) / settings.warmup_steps) if settings.warmup_steps else 1.0
-    p = progress(settings, step, seconds)
+    p = budget_share(settings, step, seconds)
     shape = {"constant": 1.0, "linear": 1.0 - p, "cosine": (1.0 + math.cos(math.pi * p)) / 2}[settings.schedule]
     return settings.learning_rate * warm * shape
 
 
-def progress(settings: TrainSettings, step: int, seconds: float) -> float:
+def budget_share(settings: TrainSettings, step: int, seconds: float) -> float:
     """Return the share of the budget used, in [0, 1]: of steps or of seconds, whichever is nearer its end."""
     shares = [0.0]
     if settings.step_limit is not None:

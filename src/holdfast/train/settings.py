@@ -42,6 +42,8 @@ class TrainSettings:
     """Stop after this many seconds, evaluations included."""
     evaluate_every: int = 500
     """Updates between two evaluations on the validation data; 0 never evaluates."""
+    evaluations: int = 0
+    """Evaluations at equal distances over the whole budget, in place of evaluate_every. 0 leaves it to that."""
     patience: int | None = None
     """Stop after this many evaluations without a better one. None never stops for that."""
     checkpoint_every: int = 500
@@ -66,7 +68,7 @@ class TrainSettings:
         for name in ("clip_norm", "max_seconds"):
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name))
-        if self.patience is not None and not self.evaluate_every:
+        if self.patience is not None and not self.evaluates:
             raise ConfigError("patience counts evaluations, and evaluate_every=0 makes none. Set evaluate_every.")
 
     @property
@@ -74,14 +76,19 @@ class TrainSettings:
         """The budget in updates: max_steps, or 10000 when no budget was given at all."""
         return DEFAULT_STEPS if self.max_steps is None and self.max_seconds is None else self.max_steps
 
+    @property
+    def evaluates(self) -> bool:
+        """Whether there are evaluations at all."""
+        return bool(self.evaluate_every or self.evaluations)
+
     def to_dict(self) -> dict[str, Any]:
         """Return every setting, ready for JSON or YAML."""
         return dataclasses.asdict(self)
 
 
 _LEAST = {
-    "warmup_steps": 0, "max_steps": 1, "evaluate_every": 0, "patience": 1, "checkpoint_every": 0, "log_every": 1,
-    "seed": 0, "chunks_per_update": 1,
+    "warmup_steps": 0, "max_steps": 1, "evaluate_every": 0, "evaluations": 0, "patience": 1, "checkpoint_every": 0,
+    "log_every": 1, "seed": 0, "chunks_per_update": 1,
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from holdfast.tasks.classify.reader import is_table, learn_reader
 from holdfast.tasks.classify.tables import read_examples
 from holdfast.tasks.classify.task import Classifier
 from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
-from holdfast.tasks.comparison import Metric, Outcome, Trial
+from holdfast.tasks.comparison import Metric, Outcome, Score, Trial
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
 SPLIT_SEED = 0
@@ -40,7 +40,7 @@ class ClassifyContest(ConfigContest):
     """
 
     task = "classify"
-    metric = Metric("accuracy", lower_is_better=False)
+    metric = Metric("accuracy", lower_is_better=False, items="test examples")
 
     def __init__(
         self,
@@ -99,22 +99,29 @@ class ClassifyContest(ConfigContest):
         classifier.fit(self.x_train, self.y_train, validation=(self.x_held, self.y_held), folder=folder, quiet=True)
         if classifier.result is None or classifier.result.best is None or classifier.model is None:
             raise DataError("The run was not trained.")
+        score = self._score(classifier.predict(self.x_test)) if test else None
         return Outcome(
             validation=classifier.result.best,
-            test=classifier.score(self.x_test, self.y_test) if test else None,
+            test=score.value if score else None,
             steps=classifier.result.steps,
             seconds=classifier.result.seconds,
             step_microseconds=step_microseconds(classifier.model),
+            items=score.items if score else [],
         )
 
-    def baselines(self) -> Iterator[tuple[str, Callable[[], float]]]:
+    def baselines(self) -> Iterator[tuple[str, Callable[[], Score]]]:
         """Return the simple classifiers; they learn from the validation examples too, which they do not need."""
         for name in BASELINES:
             yield name, lambda name=name: self._baseline(name)
 
-    def _baseline(self, name: str) -> float:
+    def _baseline(self, name: str) -> Score:
         x, y = [*self.x_train, *self.x_held], np.concatenate([self.y_train, self.y_held])
-        return float((BASELINES[name](x, y, self.x_test) == self.y_test).mean())
+        return self._score(BASELINES[name](x, y, self.x_test))
+
+    def _score(self, found: Any) -> Score:
+        """Return the accuracy, whose items are 1 where an example's class was found and 0 where not."""
+        hits = np.asarray(found == self.y_test, dtype=np.float64)
+        return Score(float(hits.mean()), hits.tolist())
 
 
 def _open(X: Any, y: Any, columns: Columns | None) -> tuple[list[Any], Any]:

@@ -250,6 +250,7 @@ class Classifier(SklearnConventions, AbstractEstimator[ClassifyConfig, ClassifyN
         return replace(
             settings,
             evaluate_every=(settings.evaluate_every or epoch) if len(task.held_rows) else 0,
+            evaluations=settings.evaluations if len(task.held_rows) else 0,
             patience=settings.patience if len(task.held_rows) else None,
             checkpoint_every=settings.checkpoint_every or epoch,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -14,13 +13,13 @@ import numpy as np
 
 from holdfast.errors import ConfigError, DataError
 from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
-from holdfast.tasks.comparison import Metric, Outcome, Trial
+from holdfast.tasks.comparison import Metric, Outcome, Score, Trial
 from holdfast.tasks.forecast.baselines import BASELINES, forecast_baselines
 from holdfast.tasks.forecast.config import ForecastConfig
 from holdfast.tasks.forecast.data import SeriesTable, default_season, read_series
 from holdfast.tasks.forecast.measure import up_to
 from holdfast.tasks.forecast.model import forecast_layers
-from holdfast.tasks.forecast.score import score
+from holdfast.tasks.forecast.score import series_mase
 from holdfast.tasks.forecast.task import Forecaster
 from holdfast.tasks.forecast.windows import WindowShape
 
@@ -42,7 +41,7 @@ class ForecastContest(ConfigContest):
     """
 
     task = "forecast"
-    metric = Metric("MASE")
+    metric = Metric("MASE", items="series")
 
     def __init__(self, df: Any, config: ForecastConfig | None = None, **columns: Any):
         self.config = config or ForecastConfig()
@@ -84,19 +83,17 @@ class ForecastContest(ConfigContest):
         if forecaster.result is None or forecaster.start_loss is None or forecaster.model is None:
             raise DataError("The run was not trained.")
         losses = [loss for loss in (forecaster.start_loss, forecaster.result.best) if loss is not None]
-        found = math.nan
-        if test:
-            forecasts = forecaster.cross_validation(self.table.frame)
-            found = self._score(forecasts, forecaster.name)
+        score = self._score(forecaster.cross_validation(self.table.frame), forecaster.name) if test else None
         return Outcome(
             validation=min(losses),
-            test=found if test else None,
+            test=score.value if score else None,
             steps=forecaster.result.steps,
             seconds=forecaster.result.seconds,
             step_microseconds=step_microseconds(forecaster.model),
+            items=score.items if score else [],
         )
 
-    def baselines(self) -> Iterator[tuple[str, Callable[[], float]]]:
+    def baselines(self) -> Iterator[tuple[str, Callable[[], Score]]]:
         for name in SIMPLEST_FIRST:
             yield name, lambda name=name: self._baseline(name)
         yield "the linear forecast that the network starts from", self._linear
@@ -117,7 +114,7 @@ class ForecastContest(ConfigContest):
             raise DataError("The series give no windows.")
         return shape
 
-    def _linear(self) -> float:
+    def _linear(self) -> Score:
         return self._score(self._untrained.cross_validation(self.table.frame), self._untrained.name)
 
     def _without_test(self) -> SeriesTable:
@@ -132,13 +129,15 @@ class ForecastContest(ConfigContest):
             )
         return kept
 
-    def _baseline(self, name: str) -> float:
+    def _baseline(self, name: str) -> Score:
         if name not in BASELINES:
             raise ConfigError(f"There is no baseline {name!r}.")
         found = forecast_baselines(self.training, self.config.horizon, self.season, [name])
         truth = self.table.frame[["unique_id", "ds", "y"]]
         return self._score(found.merge(truth, on=["unique_id", "ds"], how="left"), name)
 
-    def _score(self, forecasts: Any, name: str) -> float:
+    def _score(self, forecasts: Any, name: str) -> Score:
+        """Return the mean MASE, whose items are the series; one without a MASE is NaN."""
         ends: Any = self.training.frame.groupby("unique_id", sort=False)["ds"].max()
-        return float(score(forecasts, up_to(self.table, ends).frame, self.season).loc["MASE", name])
+        each = series_mase(forecasts, up_to(self.table, ends).frame, self.season, name)
+        return Score(float(each.mean()), each.reindex(self.table.frame["unique_id"].unique()).tolist())

@@ -60,8 +60,7 @@ def score(
     if not len(kept):
         raise DataError("No forecast has a value to be compared with: y, or a model, is missing everywhere.")
     absolute, squared = losses.mae(kept, models), losses.mse(kept, models)
-    scale = absolute["unique_id"].map(season_errors(train, season)).to_numpy()
-    scaled = absolute[models].div(np.where(scale > 0, scale, np.nan), axis=0)
+    scaled = _scaled(absolute, train, season, models)
     table = pd.DataFrame(
         {
             "MASE": scaled.mean(),
@@ -75,6 +74,27 @@ def score(
         relative = table.loc[["MASE", "sMAPE"]].div(table.loc[["MASE", "sMAPE"], REFERENCE], axis=0)
         table.loc["OWA"] = relative.mean(skipna=False)
     return pd.concat([table, *_interval_rows(losses, kept, models, levels)])
+
+
+def series_mase(forecasts: pandas.DataFrame, train: pandas.DataFrame, season: int, model: str) -> pandas.Series:
+    """Return each series' MASE, by `unique_id`; their mean is what `score` gives for a model alone.
+
+    Raises:
+        DataError: no forecast has a value to be compared with.
+    """
+    kept = forecasts.dropna(subset=["y", model])
+    if not len(kept):
+        raise DataError(f"No forecast has a value to be compared with: y, or {model}, is missing everywhere.")
+    absolute = _losses().mae(kept, [model])
+    scaled = _scaled(absolute, train, season, [model])
+    found: Any = scaled[model].groupby(absolute["unique_id"].to_numpy()).mean()
+    return found
+
+
+def _scaled(absolute: Any, train: pandas.DataFrame, season: int, models: list[str]) -> Any:
+    """Return mean absolute errors as multiples of those of repeating the season before; NaN where that has none."""
+    scale = absolute["unique_id"].map(season_errors(train, season)).to_numpy()
+    return absolute[models].div(np.where(scale > 0, scale, np.nan), axis=0)
 
 
 def season_errors(train: pandas.DataFrame, season: int) -> pandas.Series:

@@ -10,22 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from holdfast.errors import ConfigError, DataError
 from holdfast.tasks.cells import forgets
 from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
-from holdfast.tasks.comparison import Metric, Outcome, Trial
+from holdfast.tasks.comparison import Metric, Outcome, Score, Trial
 from holdfast.tasks.language.config import LanguageConfig
 from holdfast.tasks.language.data import open_source
 from holdfast.tasks.language.model import language_layers
 from holdfast.tasks.language.ngram import NgramModel
+from holdfast.tasks.language.score import text_nats
 from holdfast.tasks.language.task import LanguageModel
 from holdfast.tasks.text import AbstractTokenizer, learn_tokenizer
 
 HELD_OUT_SHARE = 0.1
 """The last tenth of the text is for the test, the tenth before it for validation."""
 SHORTEST = 1000  # characters
-MOST_BETWEEN = 200  # updates between two evaluations
+MOST_BLOCKS, SHORTEST_BLOCK = 50, 100
+"""The test text is cut in so many blocks of so many characters at least: long enough to be nearly independent."""
 ORDERS = range(2, 8)
 MOST_COUNTED = 5_000_000
 """Tokens that n-grams are counted over: the last of the training text."""
@@ -45,7 +48,7 @@ class LanguageContest(ConfigContest):
     """
 
     task = "language"
-    metric = Metric("bits per character")
+    metric = Metric("bits per character", items="blocks of the test text")
 
     def __init__(self, text: str | None = None, *, files: Any = None, config: LanguageConfig = DEFAULTS):
         self.config = config
@@ -78,22 +81,23 @@ class LanguageContest(ConfigContest):
         return num_parameters(language_layers(self._settings(cell, hidden_size), self._tokenizer.size))
 
     def run(self, trial: Trial, folder: Path | None, *, test: bool) -> Outcome:
-        every = max(1, min(self.config.train.evaluate_every, MOST_BETWEEN))
-        lm = LanguageModel(self._trial_settings(trial, evaluate_every=every))
+        lm = LanguageModel(self._trial_settings(trial))
         lm.fit(self.training, validation=self.validation, folder=folder, quiet=True)
         if lm.result is None or lm.model is None:
             raise DataError("The run was not trained.")
+        score = self._score(text_nats(lm.model, self._ids(self.test)), self.test) if test else None
         return Outcome(
             validation=math.nan if lm.result.best is None else lm.result.best,
-            test=lm.evaluate(self.test)["bits_per_character"] if test else None,
+            test=score.value if score else None,
             steps=lm.result.steps,
             seconds=lm.result.seconds,
             step_microseconds=step_microseconds(lm.model),
+            items=score.items if score else [],
         )
 
-    def baselines(self) -> Iterator[tuple[str, Callable[[], float]]]:
-        yield "frequencies alone", lambda: self._bits(1, self.test)
-        yield "n-grams", lambda: self._bits(self._best_order(), self.test)
+    def baselines(self) -> Iterator[tuple[str, Callable[[], Score]]]:
+        yield "frequencies alone", lambda: self._ngrams(1, self.test)
+        yield "n-grams", lambda: self._ngrams(self._best_order(), self.test)
 
     def _settings(self, cell: Any, hidden_size: int) -> LanguageConfig:
         init = "orthogonal" if self.config.init == "chrono" and not forgets(cell) else self.config.init
@@ -101,11 +105,18 @@ class LanguageContest(ConfigContest):
 
     def _best_order(self) -> int:
         """Return the length of n-gram that predicts the validation text best."""
-        bits = {order: self._bits(order, self.validation) for order in ORDERS}
+        bits = {order: self._ngrams(order, self.validation).value for order in ORDERS}
         return min(bits, key=bits.__getitem__)
 
-    def _bits(self, order: int, text: str) -> float:
-        ids = np.asarray(self._tokenizer.encode(self.training), dtype=np.int64)[-MOST_COUNTED:]
-        model = NgramModel(ids, self._tokenizer.size, order)
-        nats = model.nats(np.asarray(self._tokenizer.encode(text), dtype=np.int64)).sum()
-        return float(nats / math.log(2) / len(text))
+    def _ngrams(self, order: int, text: str) -> Score:
+        model = NgramModel(self._ids(self.training)[-MOST_COUNTED:], self._tokenizer.size, order)
+        return self._score(model.nats(self._ids(text)), text)
+
+    def _ids(self, text: str) -> NDArray[np.int64]:
+        return np.asarray(self._tokenizer.encode(text), dtype=np.int64)
+
+    def _score(self, nats: NDArray[Any], text: str) -> Score:
+        """Return the bits per character of a text whose tokens cost `nats`, and those of its blocks."""
+        bits = np.asarray(nats, dtype=np.float64) / math.log(2) / len(text)
+        blocks = max(1, min(MOST_BLOCKS, len(text) // SHORTEST_BLOCK))
+        return Score(float(bits.sum()), [float(block.sum()) * blocks for block in np.array_split(bits, blocks)])

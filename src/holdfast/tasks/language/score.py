@@ -57,6 +57,18 @@ def score_streams(network: LanguageNetwork, ids: NDArray[Any], num_streams: int)
     return total, length * num_streams
 
 
+def text_nats(network: LanguageNetwork, ids: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the nats of every token of a text but the first, each given all before it."""
+    device = next(network.parameters()).device
+    parts, state = [], None
+    with evaluating(network):
+        for begin in range(0, len(ids) - 1, CHUNK):
+            window = torch.as_tensor(ids[begin : begin + CHUNK + 1].astype(np.int64)).to(device)
+            nats, state = network.token_nats(window[:, None], state)
+            parts.append(nats[:, 0].double().cpu().numpy())
+    return np.concatenate(parts)
+
+
 def score_documents(network: LanguageNetwork, documents: Sequence[Document], unknown: int | None) -> dict[str, float]:
     """Score documents one by one, each from a zero state; every token of a document but its first is predicted.
 
