@@ -6,11 +6,13 @@ import json
 import math
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 
 from holdfast.errors import CheckpointError, ConfigError
 from holdfast.tasks.compare import RECORD_FILE, compare, match_size, step_microseconds
 from holdfast.tasks.comparison import CellResult, Comparison, Metric, Outcome, Score
+from holdfast.tasks.intervals import Interval
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
@@ -220,6 +222,19 @@ def test_table_and_json_have_every_contender():
     assert record["baselines"] == {"simple": 3.0, "other": 4.0}
     assert record["cells"][1]["interval"]["items"] == 2
     assert "items" not in record["cells"][1]["outcomes"][0]
+
+
+def test_a_ratio_varies_as_its_items_do():
+    random = np.random.default_rng(0)
+    words = random.integers(1, 30, 200)
+    right = random.binomial(words, 0.9)
+    found = Score.of_ratio(right.tolist(), words.tolist())
+    assert found.value == pytest.approx(right.sum() / words.sum())
+    assert np.mean(found.items) == pytest.approx(found.value)
+    again = random.integers(0, 200, (4000, 200))  # a bootstrap
+    drawn = right[again].sum(1) / words[again].sum(1)
+    assert Interval.of([found.value], [found.items]).half / 1.97 == pytest.approx(drawn.std(), rel=0.05)
+    assert Score.of_ratio([0, 0], [0, 0]) == Score(0.0, [0.0, 0.0])
 
 
 def test_step_time_counts_recurrent_layers_only():

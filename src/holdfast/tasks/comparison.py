@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -75,6 +76,18 @@ class Score:
 
     value: float
     items: list[float] = field(default_factory=list)
+
+    @staticmethod
+    def of_ratio(tops: Sequence[float], bottoms: Sequence[float]) -> Score:
+        """Return a metric sum(top) / sum(bottom) over items, such as accuracy over the words of sentences.
+
+        An item counts as value + N (top - value bottom) / sum(bottom), whose mean is the metric and whose spread is
+        that of the ratio (the delta method).
+        """
+        whole = sum(bottoms) or 1.0
+        value = sum(tops) / whole
+        scale = len(tops) / whole
+        return Score(value, [value + scale * (a - value * b) for a, b in zip(tops, bottoms, strict=True)])
 
 
 @dataclass(frozen=True)

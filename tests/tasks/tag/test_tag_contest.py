@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 import holdfast
 from holdfast.errors import ConfigError, DataError
-from holdfast.tasks.comparison import Trial
+from holdfast.tasks.comparison import Score, Trial
 from holdfast.tasks.tag import Reading, TagConfig
 from holdfast.tasks.tag.contest import TagContest
+from holdfast.tasks.tag.score import chunk_scores
 from tests.tasks.tag_samples import small_sentences
 
 SMALL = TagConfig(hidden_size=12, word_size=12, character_size=6, character_hidden_size=6, batch_size=8)
@@ -29,7 +31,9 @@ def test_a_run_trains_and_measures_f1_of_chunks(tmp_path):
     pytest.importorskip("sklearn", reason="logistic regression needs scikit-learn")
     contest = TagContest(small_sentences(), config=SMALL)
     outcome = contest.run(Trial("gru", 12, 3e-2, 4.0, 0), tmp_path / "run", test=True)
-    simple = {name: measure() for name, measure in contest.baselines()}
+    assert np.mean(outcome.items) == pytest.approx(outcome.test)
+    assert len(outcome.items) == len(contest.test)
+    simple = {name: measure().value for name, measure in contest.baselines()}
     assert contest.metric.name == "F1 of chunks"
     assert outcome.steps > 0
     assert math.isfinite(outcome.validation)
@@ -42,8 +46,19 @@ def test_a_run_trains_and_measures_f1_of_chunks(tmp_path):
 def test_plain_tags_are_compared_by_accuracy():
     contest = TagContest([(["she", "walks"], ["PRON", "VERB"]), (["he", "ran"], ["PRON", "VERB"])] * 10, config=SMALL)
     assert contest.metric.name == "accuracy"
-    assert dict(contest.baselines())["most frequent tag of a word"]() == 1.0
+    assert dict(contest.baselines())["most frequent tag of a word"]() == Score(1.0, [1.0] * 4)
     assert contest.run(Trial("rnn", 8, 1e-2, 0.1, 0), None, test=False).test is None
+
+
+def test_f1_is_that_of_conlleval():
+    contest = TagContest(small_sentences(100), config=SMALL)
+    expected = [list(sentence.tags) for sentence in contest.test]
+    found = [["O", *tags[1:]] if n % 3 else tags for n, tags in enumerate(expected)]
+    found[0] = ["B-X"] * len(found[0])
+    score = contest._score(found)
+    assert score.value == pytest.approx(chunk_scores(expected, found)["f1"])
+    assert 0.3 < score.value < 1.0
+    assert np.mean(score.items) == pytest.approx(score.value)
 
 
 def test_test_tags_are_read_in_the_scheme_of_the_training_tags():

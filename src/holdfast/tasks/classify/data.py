@@ -213,7 +213,8 @@ def number_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64
         raise DataError("There are no examples: found 0 sample(s) while a minimum of 1 is required.")
     classes, numbers = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise DataError(f"A classifier needs two or more classes, and all labels are {classes.tolist()[0]!r} (one class).")
+        only = classes.tolist()[0]
+        raise DataError(f"A classifier needs two or more classes, and all labels are {only!r} (one class).")
     return classes, numbers.astype(np.int64)
 
 

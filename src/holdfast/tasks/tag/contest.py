@@ -12,19 +12,17 @@ from typing import Any
 
 from holdfast.errors import ConfigError, DataError
 from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
-from holdfast.tasks.comparison import Metric, Outcome, Trial
+from holdfast.tasks.comparison import Metric, Outcome, Score, Trial
 from holdfast.tasks.tag.baselines import LinearTagger, MostFrequentTag
 from holdfast.tasks.tag.columns import Sentence
 from holdfast.tasks.tag.config import Reading, TagConfig
 from holdfast.tasks.tag.data import Vocabulary, check_scheme, hold_out, open_sentences
 from holdfast.tasks.tag.model import tag_layers
-from holdfast.tasks.tag.schemes import CHUNK_SCHEMES
-from holdfast.tasks.tag.score import accuracy, chunk_scores
+from holdfast.tasks.tag.schemes import CHUNK_SCHEMES, read_spans
 from holdfast.tasks.tag.task import Tagger
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
 SPLIT_SEED = 0
-MOST_BETWEEN = 200  # updates between two evaluations
 
 
 class TagContest(ConfigContest):
@@ -75,7 +73,7 @@ class TagContest(ConfigContest):
 
     @property
     def metric(self) -> Metric:
-        return Metric("F1 of chunks" if self.chunked else "accuracy", lower_is_better=False)
+        return Metric("F1 of chunks" if self.chunked else "accuracy", lower_is_better=False, items="sentences")
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -87,8 +85,7 @@ class TagContest(ConfigContest):
         return num_parameters(tag_layers(self._settings(cell, hidden_size), self._vocabulary))
 
     def run(self, trial: Trial, folder: Path | None, *, test: bool) -> Outcome:
-        every = max(1, min(self.config.train.evaluate_every, MOST_BETWEEN))
-        tagger = Tagger(self._trial_settings(trial, evaluate_every=every))
+        tagger = Tagger(self._trial_settings(trial))
         words, tags, intents = _columns(self.train)
         tagger.fit(
             words, tags, intents=intents, reading=self._reading, validation=_columns(self.held), folder=folder,
@@ -96,27 +93,34 @@ class TagContest(ConfigContest):
         )  # fmt: skip
         if tagger.result is None or tagger.model is None:
             raise DataError("The run was not trained.")
+        score = self._score(tagger.predict(_columns(self.test)[0])) if test else None
         return Outcome(
             validation=math.nan if tagger.result.best is None else tagger.result.best,
-            test=self._score(tagger.predict(_columns(self.test)[0])) if test else None,
+            test=score.value if score else None,
             steps=tagger.result.steps,
             seconds=tagger.result.seconds,
             step_microseconds=step_microseconds(tagger.model),
+            items=score.items if score else [],
         )
 
-    def baselines(self) -> Iterator[tuple[str, Callable[[], float]]]:
+    def baselines(self) -> Iterator[tuple[str, Callable[[], Score]]]:
         """Return the simple taggers, which learn from the validation sentences too."""
         yield "most frequent tag of a word", lambda: self._baseline(MostFrequentTag())
         if find_spec("sklearn") is not None:  # what the linear tagger needs
             yield "logistic regression", lambda: self._baseline(LinearTagger())
 
-    def _baseline(self, tagger: MostFrequentTag | LinearTagger) -> float:
+    def _baseline(self, tagger: MostFrequentTag | LinearTagger) -> Score:
         words, tags, _ = _columns([*self.train, *self.held])
         return self._score(tagger.fit(words, tags).predict(_columns(self.test)[0]))
 
-    def _score(self, found: list[list[str]]) -> float:
-        expected = _columns(self.test)[1]
-        return chunk_scores(expected, found)["f1"] if self.chunked else accuracy(expected, found)
+    def _score(self, found: list[list[str]]) -> Score:
+        """Return F1 over chunks, 2 right / (expected + found), or accuracy over words; the items are the sentences."""
+        pairs = list(zip(_columns(self.test)[1], found, strict=True))
+        if not self.chunked:
+            right = [sum(a == b for a, b in zip(*pair, strict=True)) for pair in pairs]
+            return Score.of_ratio(right, [len(gold) for gold, _ in pairs])
+        spans = [(set(read_spans(gold)), set(read_spans(guess))) for gold, guess in pairs]
+        return Score.of_ratio([2 * len(a & b) for a, b in spans], [len(a) + len(b) for a, b in spans])
 
 
 def _columns(sentences: Sequence[Sentence]) -> tuple[Any, Any, Any]:
