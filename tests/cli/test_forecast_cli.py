@@ -31,6 +31,7 @@ def test_train_says_what_it_chose_and_what_to_do_next(trained, capsys):
     shown = capsys.readouterr().out
     assert "season 8" in shown
     assert "the linear forecast alone" in shown
+    assert all(word in shown for word in ("on held-out steps", "MASE", "SeasonalNaive", "Theta"))
     assert f"holdfast forecast predict --data {trained.parent / 'table.csv'} --model {trained}" in shown
 
 

@@ -141,7 +141,6 @@ def train(command: TrainCommand) -> int:
     }
     save_settings(command.out, {**settings, **_plain(command.model.to_dict())})
     if not command.quiet:
-        _report_start(forecaster)
         report_training(
             forecaster.result, command.out, "of the windows' scale", f"forecast predict --data {command.data}"
         )
@@ -169,17 +168,6 @@ def evaluate(command: EvaluateCommand) -> int:
     )
     print(table.to_string(float_format=lambda value: f"{value:.4g}", na_rep=""))
     return 0
-
-
-def _report_start(forecaster: Forecaster) -> None:
-    shape, result = forecaster.shape, forecaster.result
-    if shape is None or result is None or forecaster.start_loss is None:
-        return
-    parts = [f"{shape.context} past steps", f"season {shape.season}", f"base {shape.base}"]
-    print(f"windows: {', '.join(parts)}{', logarithms' if shape.transform == 'log' else ''}")
-    print(f"the linear forecast alone had a validation loss of {forecaster.start_loss:.4f}", end="")
-    kept = result.best is None or result.best >= forecaster.start_loss
-    print("; training found nothing better, and it was kept" if kept else "")
 
 
 def _plain(values: Any) -> Any:

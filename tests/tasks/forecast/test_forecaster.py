@@ -63,11 +63,34 @@ def test_training_improves_on_the_linear_forecast_where_the_rule_is_not_linear()
     assert forecaster.result.best < 0.5 * forecaster.start_loss
 
 
-def test_the_linear_forecast_is_kept_where_training_finds_nothing_better():
+def test_the_linear_forecast_is_kept_where_training_finds_nothing_better(tmp_path):
     training = ForecastTraining(max_steps=2, learning_rate=0.5, clip_norm=None)
     forecaster = small_forecaster(train=training, seed=0).fit(FRAME, quiet=True)
     assert forecaster.result.best > forecaster.start_loss
     assert not forecaster.model.modules_by_name["output0"].weight.any()
+    assert forecaster.linear_kept
+    forecaster.save_pretrained(tmp_path / "model")
+    assert Forecaster.from_pretrained(tmp_path / "model").linear_kept
+
+
+def test_training_prints_measures_on_held_out_steps_beside_baselines(capsys):
+    training = ForecastTraining(max_steps=2, learning_rate=0.5, clip_norm=None)
+    small_forecaster(train=training, seed=0).fit(FRAME)
+    shown = capsys.readouterr().out
+    assert "9 forecasts of 3 series" in shown
+    assert all(word in shown for word in ("LSTM", "SeasonalNaive", "Theta", "MASE", "coverage-80"))
+    assert "the column LSTM holds a linear forecast" in shown
+    few = pd.DataFrame({"unique_id": "a", "ds": [1, 2], "y": [1.0, 2.0]})
+    small_forecaster(season=1).fit(few)
+    assert "too short to hold steps out" in capsys.readouterr().out
+
+
+def test_measures_of_many_short_series_are_taken_of_a_sample(capsys):
+    frame = small_frame(count=1500, length=9, noise=0.4)
+    forecaster = small_forecaster(steps=20).fit(frame, quiet=False)
+    shown = capsys.readouterr().out
+    assert "200 forecasts of a sample of 200 of the 300 series held out" in shown
+    assert not forecaster.linear_kept
 
 
 def test_equal_seeds_give_equal_forecasts():

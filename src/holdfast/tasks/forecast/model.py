@@ -97,8 +97,8 @@ class ForecastNetwork(TaskNetwork):
         values, observed, past, _, static = parts
         batch, patch = len(values), self.shape.patch
         x = torch.cat([values[..., None], observed[..., None], past], dim=-1)
-        x = x.reshape(batch, -1, patch * x.shape[-1])
-        steps = x.shape[1]
+        steps = self.shape.context // patch
+        x = x.reshape(batch, steps, patch * x.shape[-1])
         lengths = torch.as_tensor(-(-windows.lengths // patch)).to(x.device)
         if static.shape[1]:
             x = torch.cat([x, static[:, None].expand(-1, steps, -1)], dim=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +31,10 @@ from holdfast.tasks.forecast.linear import (
     training_picks,
     validation_picks,
 )
-from holdfast.tasks.forecast.measure import score_beside_baselines
+from holdfast.tasks.forecast.measure import cutoff_frame, score_beside_baselines
 from holdfast.tasks.forecast.model import ForecastNetwork, build_network, first_spread, forecast_layers
 from holdfast.tasks.forecast.plot import plot_forecast
+from holdfast.tasks.forecast.report import report_fit
 from holdfast.tasks.forecast.windows import (
     Series,
     WindowBatches,
@@ -59,6 +61,10 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
     Data is long: a row for each series and time, in the columns `unique_id`, `ds` and `y` unless named otherwise; a CSV
     or Parquet path, or a pandas or polars frame. Missing steps and values are allowed. Forecasts of times with a zone
     come back in the zone of the data that was fitted to.
+
+    The network is a linear forecast, fitted in closed form, that a recurrent network corrects. Where the correction
+    does not pay on held-out steps it is dropped, and `linear_kept` says so; the forecast's column is named by the cell
+    all the same.
 
     Args:
         config: All settings; horizon, and the season where the frequency does not tell it, are the ones to set.
@@ -100,6 +106,19 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         """What the forecast's column is called: the cell."""
         return family_title(self.config.cell)
 
+    @property
+    def linear_kept(self) -> bool:
+        """Whether forecasts are the linear start's alone: training found no correction that paid on held-out steps.
+
+        It is read off the weights, so a saved model says the same.
+
+        Raises:
+            ConfigError: the forecaster is not trained yet.
+        """
+        modules: Any = self._network().modules_by_name
+        outputs = [modules[f"output{number}"] for number in range(self.config.seeds)]
+        return not any(bool(weight.any()) for output in outputs for weight in output.parameters())
+
     def fit(
         self,
         df: Any,
@@ -125,7 +144,9 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
             freq: The step, as pandas names it or a whole number; None: the most common of the data.
             duplicates: Rows of one series and time: "refuse", "mean" or "last".
             folder: Where the model, checkpoints and log go; a run found there goes on. None: nothing is written.
-            quiet: Print nothing.
+            quiet: Print nothing. Otherwise the end of training prints what the windows are, whether the recurrent
+                network improved on the linear forecast, and measures on held-out steps beside seasonal naive and Theta
+                (of a sample of the series, where there are many).
 
         Returns:
             This forecaster, with the weights of the best evaluation. Ctrl-C ends training early and keeps what was
@@ -233,14 +254,8 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         origins = series.lengths[rows] - needed + step * np.tile(np.arange(n_windows), len(series))
         forecast = forecast_calibrated if conformal else forecast_windows
         quantiles = forecast(network, WindowReader(series, shape, seen_before(series, needed)), rows, origins)
-        place = (series.starts[rows] + origins)[:, None] + np.arange(shape.horizon)
         times = table.frame["ds"].to_numpy()
-        frame = forecast_frame(
-            np.repeat(series.ids[rows], shape.horizon), times[place].reshape(-1), quantiles, self.name, levels
-        )
-        frame.insert(2, "cutoff", np.repeat(times[place[:, 0] - 1], shape.horizon))
-        frame.insert(3, "y", series.values[place].reshape(-1))
-        return frame
+        return cutoff_frame(series, times, rows, origins, quantiles, self.name, levels)
 
     def evaluate(
         self,
@@ -264,12 +279,26 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         series, table = self._series_of(df)
         levels = check_levels(level)
         forecasts = self._cross_validated(series, table, n_windows, step_size, levels, conformal)
-        return score_beside_baselines(forecasts, table, self._ready()[1].season, levels)
+        shape = self._ready()[1]
+        return score_beside_baselines(forecasts, table, shape.horizon, shape.season, levels)
 
     def plot(self, df: Any, forecast: pandas.DataFrame, path: Folder) -> None:
-        """Write a picture of a forecast beside the series it goes on from; the path's ending says which format."""
-        table = self._series_of(df)[1]
-        plot_forecast(table.frame.assign(ds=in_zone(table.frame["ds"].to_numpy(), table.zone)), forecast, path)
+        """Write a picture of a forecast beside the series it goes on from, up to six of them, a panel each.
+
+        Axes and legend carry the names of your columns.
+
+        Args:
+            df: The series that the forecast goes on from; None: those of `fit`.
+            forecast: What `predict` returned.
+            path: Where to; the ending says which format.
+
+        Raises:
+            DataError: the forecast is of other series, or no forecast.
+        """
+        table, target = self._series_of(df)[1], self._reading.target
+        history = table.frame.assign(ds=in_zone(table.frame["ds"].to_numpy(), table.zone))
+        own = target if isinstance(target, str) else None
+        plot_forecast(history, forecast, path, time=self._reading.time, target=own)
 
     def _fit_series(self, series: Series, table: SeriesTable, folder: Folder | None, quiet: bool) -> None:
         config = self.config
@@ -293,6 +322,8 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         calibrate(network, reader, *held_out.spread(CALIBRATED))
         if folder is not None:
             self.save_pretrained(folder)
+        if not quiet:
+            print(report_fit(self, split, table, partial(forecast_windows, network, reader)))
 
     def _choose(self, split: Split, season: int) -> None:
         """Choose the windows' shape, and make the network that starts from their linear forecast."""
