@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from holdfast.tasks.forecast.task import Forecaster
 
 Duplicates = Literal["refuse", "mean", "last"]
+Irregular = Literal["refuse", "resample"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class TrainCommand:
     """The step of time as pandas names it (h, D, MS), or a whole number. Left out: the most common of the data."""
     duplicates: Duplicates = "refuse"
     """Rows of one series and time: refused, averaged, or the last one kept."""
+    irregular: Irregular = "refuse"
+    """Times off the regular grid: refused, or the rows of each step averaged, with empty steps missing."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """YAML file of settings, such as the settings.yaml of another run; flags given here come before it."""
     device: str = "cpu"
@@ -106,6 +109,7 @@ def train_defaults(arguments: list[str]) -> TrainCommand:
         "target": file.take_texts("target", ("y",)),
         "freq": file.take("freq", optional, None),
         "duplicates": file.take("duplicates", str, "refuse"),
+        "irregular": file.take("irregular", str, "refuse"),
         "device": file.take("device", str, "cpu"),
     }
     model = ForecastConfig.from_dict(file.values, str(file.path))
@@ -127,6 +131,7 @@ def train(command: TrainCommand) -> int:
         target=target[0] if len(target) == 1 else target,
         freq=freq,
         duplicates=command.duplicates,
+        irregular=command.irregular,
         folder=command.out,
         quiet=command.quiet,
     )
@@ -137,6 +142,7 @@ def train(command: TrainCommand) -> int:
         "target": target,
         "freq": command.freq,
         "duplicates": command.duplicates,
+        "irregular": command.irregular,
         "device": command.device,
     }
     save_settings(command.out, {**settings, **_plain(command.model.to_dict())})

@@ -133,6 +133,49 @@ def test_irregular_times_are_refused_with_their_row():
         read_series(long_frame(dates("2024-01-01")[0] + (random * 1_000_000).astype("timedelta64[us]")))
 
 
+@pytest.mark.parametrize("freq", ["h", "15min", "D", "7D", "B", "W-WED", "MS", "ME", "QS-JAN", "QE-DEC", "YE-DEC", 60])
+def test_irregular_times_are_resampled_as_pandas_does(freq):
+    random = np.random.default_rng(0)
+    spread = 1 if freq in ("h", "15min") else 200
+    minutes = np.sort(random.choice(spread * 10_000, size=300, replace=False))
+    values = random.standard_normal(300)
+    times = minutes if freq == 60 else np.datetime64("2023-05-17") + minutes.astype("m8[m]").astype("m8[us]")
+    with pytest.raises(DataError, match="irregular='resample'"):
+        read_series(long_frame(times, values), freq=freq)
+    table = read_series(long_frame(times, values), freq=freq, irregular="resample")
+    series = pandas.Series(values, index=times)
+    if freq == 60:
+        expected = series.groupby(minutes // 60 * 60).mean()
+        assert set(np.diff(table.frame["ds"])) == {60}
+    else:
+        fixed = {"origin": "epoch"} if freq in ("h", "15min", "D", "7D") else {}
+        expected = series.resample(freq, **fixed).mean().dropna()
+    found = table.frame.dropna().set_index("ds")["y"]
+    assert found.index.tolist() == expected.index.tolist()
+    np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "jitter", "freq"), [(60, 9, "h"), (60, 0, "h"), (5, 2, "5min"), (1440, 200, "D"), (43_800, 3000, "MS")]
+)
+def test_irregular_times_get_a_natural_step(minutes, jitter, freq):
+    random = np.random.default_rng(0)
+    apart = np.arange(400) * minutes + random.integers(0, jitter + 1, size=400)
+    times = np.datetime64("2020-01-01") + apart.astype("m8[m]").astype("m8[us]")
+    assert read_series(long_frame(times), irregular="resample").freq == freq
+
+
+def test_each_series_of_irregular_times_keeps_its_gaps_and_columns():
+    times = dates("2024-01-01T00:20", "2024-01-01T00:40", "2024-01-01T03:10")
+    frame = pandas.concat([long_frame(times, [1.0, 3.0, 5.0], price=[np.nan, 2.0, 4.0]), long_frame(times, ids="b")])
+    table = read_series(frame, freq="h", irregular="resample", exogenous=["price"])
+    assert table.frame["unique_id"].tolist() == ["a"] * 4 + ["b"] * 4
+    np.testing.assert_array_equal(table.frame["y"][:4], [2, np.nan, np.nan, 5])
+    np.testing.assert_array_equal(table.frame["price"][:4], [2, np.nan, np.nan, 4])
+    with pytest.raises(ConfigError, match="irregular must be one of refuse, resample"):
+        read_series(frame, irregular="mean")  # type: ignore[arg-type]
+
+
 def test_series_of_different_steps_are_refused_unless_freq_is_given():
     hourly = long_frame(pandas.date_range("2024-01-01", periods=100, freq="h"))
     daily = long_frame(pandas.date_range("2024-01-01", periods=5, freq="D"), ids="b")

@@ -251,6 +251,40 @@ def test_every_cut_off_file_is_refused(tmp_path, fitted):
                 Forecaster.from_pretrained(folder)
 
 
+def test_irregular_times_are_resampled_by_the_saved_model_too(tmp_path):
+    random = np.random.default_rng(0)
+    jittered = FRAME.assign(ds=FRAME["ds"] + pd.to_timedelta(random.integers(0, 86_000, len(FRAME)), unit="s"))
+    with pytest.raises(DataError, match="irregular='resample'"):
+        small_forecaster().fit(jittered, quiet=True)
+    forecaster = small_forecaster(seed=0).fit(jittered, irregular="resample", quiet=True)
+    forecaster.save_pretrained(tmp_path / "model")
+    again = Forecaster.from_pretrained(tmp_path / "model").predict(jittered.tail(60))
+    regular = small_forecaster(seed=0).fit(FRAME, quiet=True)
+    pd.testing.assert_frame_equal(forecaster.predict(), regular.predict())
+    pd.testing.assert_frame_equal(again, regular.predict(FRAME.tail(60)))
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_plot_speaks_of_the_columns_that_fit_was_told(tmp_path, monkeypatch, count):
+    figures = []
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, *_, **__: figures.append(figure))
+    frame = small_frame(count=count).rename(columns={"unique_id": "shop", "ds": "day", "y": "sales"})
+    forecaster = small_forecaster().fit(frame, id="shop", time="day", target="sales", quiet=True)
+    forecast = forecaster.predict(level=[80, 95])
+    forecaster.plot(frame, forecast, tmp_path / "out.png")
+    (figure,) = figures
+    panels = [panel for panel in figure.axes if panel.get_visible()]
+    assert [panel.get_title(loc="left") for panel in panels] == [f"series {n}" for n in range(min(count, 6))]
+    assert {(panel.get_xlabel(), panel.get_ylabel()) for panel in panels} == {("day", "sales")}
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["sales", "95 % interval", "80 % interval", "LSTM forecast"]
+    assert [text.get_text() for text in figure.texts] == (["the first 6 of 9 series"] if count > 6 else [])
+    with pytest.raises(DataError, match="what predict returned"):
+        forecaster.plot(frame, frame, tmp_path / "out.png")
+    with pytest.raises(DataError, match="None of the forecast's series"):
+        forecaster.plot(frame, forecast.assign(unique_id="other"), tmp_path / "out.png")
+
+
 def test_a_run_that_was_stopped_ends_as_if_it_was_not(tmp_path):
     training = ForecastTraining(max_steps=12, evaluate_every=4, checkpoint_every=4, schedule="constant")
     whole = small_forecaster(train=training).fit(FRAME, folder=tmp_path / "whole", quiet=True)

@@ -34,7 +34,7 @@ class ForecastContest(ConfigContest):
     Args:
         df: What `Forecaster.fit` takes.
         config: The LSTM's settings.
-        columns: How the table is read, as `Forecaster.fit` takes it: id, time, target, freq, duplicates.
+        columns: How the table is read, as `Forecaster.fit` takes it: id, time, target, freq, duplicates, irregular.
 
     Raises:
         DataError: the data is broken, or a series has no more steps than the horizon.
@@ -53,7 +53,7 @@ class ForecastContest(ConfigContest):
         """Return the contest over a table.
 
         Args:
-            columns: How the table is read: id, time, target, freq, duplicates.
+            columns: How the table is read: id, time, target, freq, duplicates, irregular.
 
         Raises:
             ConfigError: a setting is unknown or out of range, or there is no data.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -16,6 +16,8 @@ from holdfast.tasks.forecast.grid import (
     count_steps,
     default_season,
     infer_freq,
+    natural_freq,
+    step_containing,
     times_of,
     write_time,
 )
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["SeriesTable", "continue_times", "default_season", "read_series"]
 
 Duplicates = Literal["refuse", "mean", "last"]
+Irregular = Literal["refuse", "resample"]
 
 LEAST_REGULAR = 0.1
 """Share of steps that must be the most common one for a frequency to be inferred."""
@@ -87,6 +90,7 @@ def read_series(
     exogenous: Sequence[str] = (),
     freq: str | int | None = None,
     duplicates: Duplicates = "refuse",
+    irregular: Irregular = "refuse",
     with_target: bool = True,
 ) -> SeriesTable:
     """Read series from a CSV or Parquet path or a frame; gaps become rows whose values are NaN.
@@ -103,22 +107,28 @@ def read_series(
         exogenous: Columns of further numbers; in the wide form each series has them all.
         freq: The step; None: the most common of the data. Series of other steps are then refused.
         duplicates: Rows of one series and time: refused, averaged, or the last one of the table kept.
+        irregular: Times off the regular grid: refused, or resampled: the rows of a step are averaged, and steps without
+            any stay missing. The grid is then that of pandas' `resample`, and `freq`, where it is None, the most common
+            step if half the rows have it, else the usual one (a second, 15min, an hour ...) nearest to the median.
         with_target: Whether to read the target; False is for future rows of the exogenous columns.
 
     Raises:
         DataError: a column is absent or holds what it may not, rows are duplicate or off the grid; names row and mend.
         ConfigError: the arguments contradict each other.
     """
-    if duplicates not in get_args(Duplicates):
-        raise ConfigError(f"duplicates must be one of {', '.join(get_args(Duplicates))}, got {duplicates!r}.")
+    for name, value, choices in (("duplicates", duplicates, Duplicates), ("irregular", irregular, Irregular)):
+        if value not in get_args(choices):
+            raise ConfigError(f"{name} must be one of {', '.join(get_args(choices))}, got {value!r}.")
     targets = [target] if isinstance(target, str) else list(target)
     _check_names(id, time, targets, list(exogenous))
     frame, where = read_table(source)
     rows = _read_rows(frame, where, id, time, targets, list(exogenous), with_target)
     rows = _sorted(rows)
     rows = _without_duplicates(rows, duplicates)
-    inferred = freq is None
-    freq = _inferred(rows) if freq is None else check_freq(freq, rows.times)
+    inferred = freq is None and irregular == "refuse"
+    freq = _inferred(rows, irregular) if freq is None else check_freq(freq, rows.times)
+    if irregular == "resample":
+        rows = _resampled(rows, freq)
     return SeriesTable(_filled(rows, freq, inferred), freq, time_zone(frame, time))
 
 
@@ -197,9 +207,14 @@ def _without_duplicates(rows: _Rows, duplicates: Duplicates) -> _Rows:
             f"{rows.rows[position - 1]} ({int(again.sum()):,} such rows). Leave one out, or choose duplicates='mean' "
             "or 'last'; where clocks go back in autumn, write times in UTC."
         )
-    starts = np.flatnonzero(~again)
     if duplicates == "last":
-        return rows.take(np.append(starts[1:], len(again)) - 1)
+        return rows.take(np.append(np.flatnonzero(~again)[1:], len(again)) - 1)
+    return _averaged(rows, again)
+
+
+def _averaged(rows: _Rows, again: NDArray[np.bool_]) -> _Rows:
+    """Return the mean of each row and those that follow it in `again`."""
+    starts = np.flatnonzero(~again)
     group = np.cumsum(~again) - 1
     kept = rows.take(starts)
     for name, values in rows.values.items():
@@ -210,9 +225,16 @@ def _without_duplicates(rows: _Rows, duplicates: Duplicates) -> _Rows:
     return kept
 
 
-def _inferred(rows: _Rows) -> str | int:
+def _resampled(rows: _Rows, freq: str | int) -> _Rows:
+    rows = replace(rows, times=step_containing(rows.times, freq))
+    again = rows.inner()
+    again[1:] &= rows.times[1:] == rows.times[:-1]
+    return _averaged(rows, again)
+
+
+def _inferred(rows: _Rows, irregular: Irregular) -> str | int:
     inner = rows.inner()
-    freq = infer_freq(rows.times, inner)
+    freq = (natural_freq if irregular == "resample" else infer_freq)(rows.times, inner)
     if freq is None:
         if rows.times.dtype.kind != "M":
             return 1
@@ -228,7 +250,8 @@ def _check_inferred(rows: _Rows, steps: NDArray[np.int64], off: NDArray[np.bool_
     if regular.sum() < LEAST_REGULAR * inner.sum():
         raise DataError(
             f"{rows.where}: the times are irregular: their most common step, {freq!r}, follows only "
-            f"{int(regular.sum()):,} of {int(inner.sum()):,} rows. Give freq, or bring them to a regular step first."
+            f"{int(regular.sum()):,} of {int(inner.sum()):,} rows. Choose irregular='resample' to average the rows of "
+            "each step, or give freq."
         )
     followed = np.bincount(rows.codes[inner], minlength=len(rows.names))
     other = (followed >= 3) & (np.bincount(rows.codes[regular], minlength=len(rows.names)) == 0)
@@ -256,8 +279,8 @@ def _filled(rows: _Rows, freq: str | int, inferred: bool) -> pandas.DataFrame:
         position = int(np.argmax(off))
         raise DataError(
             f"{rows.place(position)} has {write_time(rows.times[position])}, which is no whole number of steps of "
-            f"{freq!r} from its first time, {write_time(first[position])} ({int(off.sum()):,} such rows). Round the "
-            "times, or give another freq."
+            f"{freq!r} from its first time, {write_time(first[position])} ({int(off.sum()):,} such rows). Choose "
+            "irregular='resample' to average the rows of each step, or give another freq."
         )
     begins = steps[starts]
     sizes = steps[starts + lengths - 1] - begins + 1

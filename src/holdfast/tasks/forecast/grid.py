@@ -26,6 +26,15 @@ _FORMER = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "M": "ME", "Q":
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _SEASONS = {"Y": 1, "Q": 4, "M": 12, "W": 52, "B": 5, "D": 7}
+_NAMED_BY_END = ("W", "ME", "QE", "YE", "BME", "BQE", "BYE")
+_NATURAL = (
+    *((number * 1000, f"{number}ms") for number in (1, 10, 100)),
+    *((number * 1_000_000, f"{number}s") for number in (1, 5, 10, 15, 30)),
+    *((number * DAY // 1440, f"{number}min") for number in (1, 5, 10, 15, 30)),
+    *((number * DAY // 24, f"{number}h") for number in (1, 2, 3, 6, 12)),
+    *((DAY, "D"), (7 * DAY, "W-SUN"), (30 * DAY, "MS"), (91 * DAY, "QS-JAN"), (365 * DAY, "YS-JAN")),
+)
+LEAST_COMMON = 0.5  # share of steps that the most common one has where it is taken for the step of irregular times
 _SPANS = {"D": 7 * DAY, "h": DAY, "min": DAY // 24, "s": DAY // 1440}
 
 
@@ -123,6 +132,49 @@ def times_of(steps: Whole, first: Times, freq: str | int, grid: Times) -> Times:
     if isinstance(freq, int | np.integer):
         return first + steps * int(freq)
     return first + (steps * _tick(_offset(freq))).astype("timedelta64[us]")
+
+
+def step_containing(times: Times, freq: str | int) -> Times:
+    """Return the time that names the step of the grid that each time falls in, as pandas' `resample` does.
+
+    That is the step's begin, but for weeks and ends of months, quarters and years. Steps of fixed length count from
+    1970, or from 0, so that all data has the same grid.
+    """
+    import pandas as pd
+
+    if isinstance(freq, int | np.integer):
+        return times // int(freq) * int(freq)
+    offset = _offset(freq)
+    step = _tick(offset)
+    if step or not len(times):
+        return (times.astype(np.int64) // max(step, 1) * max(step, 1)).astype("datetime64[us]")
+    days = times.astype("datetime64[D]").astype("datetime64[us]")
+    begin, end = pd.Timestamp(days.min()) - 2 * offset, pd.Timestamp(days.max()) + 2 * offset
+    grid = _calendar(begin, end, offset)
+    if offset.rule_code.split("-")[0] in _NAMED_BY_END:
+        return grid[np.searchsorted(grid, days, side="left")]
+    return grid[np.searchsorted(grid, times, side="right") - 1]
+
+
+def natural_freq(times: Times, inner: NDArray[np.bool_]) -> str | int | None:
+    """Return a frequency for irregular times: the most common step where half of them have it, else a usual one.
+
+    The usual one is the nearest, among the steps people use, to the median step. None where no series has two rows.
+
+    Args:
+        times, inner: As `infer_freq` takes them.
+    """
+    steps = np.diff(times)[inner[1:]].astype(np.int64)
+    steps = steps[steps > 0]
+    if not len(steps):
+        return None
+    common, median = _most_common(steps), max(int(np.median(steps)), 1)
+    regular = (steps == common).mean() >= LEAST_COMMON
+    if times.dtype.kind != "M":
+        return common if regular else median
+    if regular and common < 28 * DAY:
+        return infer_freq(times, inner)
+    return min(_NATURAL, key=lambda natural: abs(np.log(natural[0] / median)))[1]
 
 
 def write_time(time: Any) -> str:

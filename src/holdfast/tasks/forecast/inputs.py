@@ -26,7 +26,7 @@ class Reading:
     """How tables are read; a saved model keeps it, so that new data is read as the old was.
 
     Attributes:
-        id, time, target, freq, duplicates: As `read_series` takes them; freq None until data was seen.
+        id, time, target, freq, duplicates, irregular: As `read_series` takes them; freq None until data was seen.
         scales: Mean and deviation of each further column by name.
         zone: That of the training data's times; times in another are shown in it. None: that of each table.
     """
@@ -38,6 +38,7 @@ class Reading:
     duplicates: str = "refuse"
     scales: dict[str, tuple[float, float]] = field(default_factory=dict)
     zone: str | None = None
+    irregular: str = "refuse"
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,6 +53,7 @@ class Reading:
 
     def table(self, source: Any, exogenous: tuple[str, ...], with_target: bool = True) -> SeriesTable:
         duplicates: Any = self.duplicates
+        irregular: Any = self.irregular
         table = read_series(
             source,
             id=self.id,
@@ -60,6 +62,7 @@ class Reading:
             exogenous=exogenous,
             freq=self.freq,
             duplicates=duplicates,
+            irregular=irregular,
             with_target=with_target,
         )
         return table if table.zone is None else replace(table, zone=self.zone or table.zone)

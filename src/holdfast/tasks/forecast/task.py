@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,33 +16,14 @@ from holdfast.tasks.cells import family_title
 from holdfast.tasks.estimator import AbstractEstimator, Folder, evaluating, read_facts
 from holdfast.tasks.forecast.config import ForecastConfig
 from holdfast.tasks.forecast.data import SeriesTable, default_season
-from holdfast.tasks.forecast.decode import (
-    calibrate,
-    check_levels,
-    forecast_calibrated,
-    forecast_frame,
-    forecast_windows,
-)
+from holdfast.tasks.forecast.decode import check_levels, forecast_frame
+from holdfast.tasks.forecast.direct import DirectDecoder
 from holdfast.tasks.forecast.inputs import Reading, learn_scales, make_series, split_series, with_future
-from holdfast.tasks.forecast.linear import (
-    Split,
-    choose_shape,
-    residuals,
-    training_picks,
-    validation_picks,
-)
 from holdfast.tasks.forecast.measure import cutoff_frame, score_beside_baselines
-from holdfast.tasks.forecast.model import ForecastNetwork, build_network, first_spread, forecast_layers
+from holdfast.tasks.forecast.model import ForecastNetwork
 from holdfast.tasks.forecast.plot import plot_forecast
 from holdfast.tasks.forecast.report import report_fit
-from holdfast.tasks.forecast.windows import (
-    Series,
-    WindowBatches,
-    WindowReader,
-    Windows,
-    WindowShape,
-    cycles_of,
-)
+from holdfast.tasks.forecast.windows import Series, WindowShape
 from holdfast.tasks.times import in_zone
 from holdfast.train.workers import check_one_process
 
@@ -50,9 +31,6 @@ if TYPE_CHECKING:
     import pandas
 
 WINDOWS_FILE = "windows.json"
-CHECKED = 1_000  # held-out windows that training is watched by
-CALIBRATED = 4_000  # held-out windows that calibration counts
-SMALLEST_PATCHED, MOST_STEPS = 64, 48
 
 
 class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
@@ -128,6 +106,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         target: str | list[str] = "y",
         freq: str | int | None = None,
         duplicates: str = "refuse",
+        irregular: str = "refuse",
         folder: Folder | None = None,
         quiet: bool = False,
     ) -> Forecaster:
@@ -143,6 +122,8 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
             time, target: The columns of times and of values.
             freq: The step, as pandas names it or a whole number; None: the most common of the data.
             duplicates: Rows of one series and time: "refuse", "mean" or "last".
+            irregular: Times off the regular grid: "refuse", or "resample" to average the rows of each step as pandas'
+                `resample` does; steps without any stay missing. Later data is read the same way.
             folder: Where the model, checkpoints and log go; a run found there goes on. None: nothing is written.
             quiet: Print nothing. Otherwise the end of training prints what the windows are, whether the recurrent
                 network improved on the linear forecast, and measures on held-out steps beside seasonal naive and Theta
@@ -158,7 +139,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         """
         check_one_process("the forecast task")
         columns = target if isinstance(target, str) else tuple(target)
-        reading = Reading(id, time, columns, freq, duplicates)
+        reading = Reading(id, time, columns, freq, duplicates, irregular=irregular)
         table = reading.table(df, self.config.windows.columns)
         scales = learn_scales(table, self.config.windows)
         reading = replace(reading, freq=table.freq, scales=scales, zone=table.zone)
@@ -188,14 +169,12 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
             DataError: the data is broken.
             ConfigError: there is no data, a level is out of range, or future-known columns are not given.
         """
-        network, shape = self._ready()
-        levels = check_levels(level)
+        shape, levels = self._ready()[1], check_levels(level)
         series, table = self._series_of(df)
         self._check_positive(series)
         extended, times = with_future(series, table, shape.horizon, self._reading, self.config.windows, X_df)
-        reader = WindowReader(extended, shape)
-        forecast = forecast_calibrated if conformal else forecast_windows
-        quantiles = forecast(network, reader, np.arange(len(series)), series.lengths)
+        rows = np.arange(len(series))
+        quantiles = self._decoder().forecast(extended, rows, series.lengths, calibrated=conformal)
         ids = np.repeat(series.ids, shape.horizon)
         return forecast_frame(ids, in_zone(times, table.zone), quantiles, self.name, levels)
 
@@ -238,7 +217,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         conformal: bool,
     ) -> pandas.DataFrame:
         """Return what `cross_validation` does, times as the table has them."""
-        network, shape = self._ready()
+        shape = self._ready()[1]
         step = shape.horizon if step_size is None else step_size
         if n_windows < 1 or step < 1:
             raise ConfigError(f"n_windows and step_size must be at least 1, got {n_windows} and {step}.")
@@ -252,8 +231,8 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
             )
         rows = np.repeat(np.arange(len(series)), n_windows)
         origins = series.lengths[rows] - needed + step * np.tile(np.arange(n_windows), len(series))
-        forecast = forecast_calibrated if conformal else forecast_windows
-        quantiles = forecast(network, WindowReader(series, shape, seen_before(series, needed)), rows, origins)
+        seen = seen_before(series, needed)
+        quantiles = self._decoder().forecast(series, rows, origins, seen=seen, calibrated=conformal)
         times = table.frame["ds"].to_numpy()
         return cutoff_frame(series, times, rows, origins, quantiles, self.name, levels)
 
@@ -305,44 +284,22 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         season = config.season or default_season(table.freq)
         split = split_series(series, config.horizon, season, config.windows.validation_size)
         if self.model is None:
-            self._choose(split, season)
+            self.model = DirectDecoder.start(config, split, season).network.to(self.device)
+            self.shape = self.model.shape
         self._check_positive(series)
-        network, shape = self._ready()
-        reader = WindowReader(split.whole, shape, split.train)
-        held_out = validation_picks(split, shape.horizon)
-        picks = training_picks(split, shape.context, shape.horizon)
-        batches = WindowBatches(WindowReader(split.train, shape), picks, config.batch_size, config.train.seed)
-        task = _FitTask(network, batches, reader.read(*held_out.spread(CHECKED)))
+        decoder = self._decoder()
+        network, task = decoder.network, decoder.task(split)
         before = {name: value.clone() for name, value in network.state_dict().items()}
         with evaluating(network):
             self.start_loss = task.evaluate()["loss"]
         self._train(task, folder, quiet)
         if self.result is not None and (self.result.best is None or self.result.best >= self.start_loss):
             network.load_state_dict(before)
-        calibrate(network, reader, *held_out.spread(CALIBRATED))
+        decoder.calibrate(split)
         if folder is not None:
             self.save_pretrained(folder)
         if not quiet:
-            print(report_fit(self, split, table, partial(forecast_windows, network, reader)))
-
-    def _choose(self, split: Split, season: int) -> None:
-        """Choose the windows' shape, and make the network that starts from their linear forecast."""
-        settings = self.config.windows
-        shape = WindowShape(
-            settings.context,
-            self.config.horizon,
-            season,
-            cycles=cycles_of(split.train) if settings.calendar else (),
-            num_historic=len(settings.historic),
-            num_future=len(settings.future),
-            num_static=len(settings.static),
-        )
-        shape, linear = choose_shape(split, shape, settings)
-        if not settings.linear:
-            linear = replace(linear, weight=np.zeros_like(linear.weight), bias=np.zeros_like(linear.bias))
-        self.shape = replace(shape, patch=settings.patch or choose_patch(shape.context, season))
-        spread = first_spread(residuals(split, self.shape, linear), self.config.loss)
-        self.model = build_network(self.config, self.shape, linear, spread).to(self.device)
+            print(report_fit(self, split, table, partial(decoder.forecast, split.whole, seen=split.train)))
 
     def _series_of(self, df: Any) -> tuple[Series, SeriesTable]:
         if df is not None:
@@ -373,43 +330,21 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         try:
             shape = WindowShape(**{**fields["shape"], "cycles": tuple(fields["shape"]["cycles"])})
             self._reading = Reading.from_dict(fields["reading"])
-            fits = layers == forecast_layers(self.config, shape)
+            decoder = DirectDecoder.load(self.config, shape, layers, modules)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{path} does not say how windows are cut: {error!r}.") from error
-        if not fits:
+        if decoder is None:
             raise CheckpointError(f"{folder}: settings, layers and windows do not fit together. Save the model again.")
-        self.shape, self.model = shape, ForecastNetwork(layers, modules, self.config, shape)
+        self.shape, self.model = shape, decoder.network
+
+    def _decoder(self) -> DirectDecoder:
+        return DirectDecoder(self._network())
 
     def _ready(self) -> tuple[ForecastNetwork, WindowShape]:
         network = self._network()
         if self.shape is None:
             raise ConfigError("This forecaster has no windows. Call fit first.")
         return network, self.shape
-
-
-@dataclass
-class _FitTask:
-    """What the training loop needs of the forecast task."""
-
-    model: ForecastNetwork
-    batches: WindowBatches
-    held_out: Windows
-
-    def loss(self, batch: Windows, state: Any) -> tuple[torch.Tensor, Any, dict[str, float]]:
-        loss, count = self.model.loss(batch)
-        return loss, None, {"count": count}
-
-    def evaluate(self) -> dict[str, float]:
-        return {"loss": float(self.model.loss(self.held_out)[0])}
-
-
-def choose_patch(context: int, season: int) -> int:
-    """Return how many values are read in one step: 1 for short contexts, else a part of the season or some seasons."""
-    if context <= SMALLEST_PATCHED:
-        return 1
-    fitting = [patch for patch in range(1, context + 1) if context % patch == 0 and context // patch <= MOST_STEPS]
-    seasonal = [patch for patch in fitting if season % patch == 0 or patch % season == 0]
-    return (seasonal or fitting)[0]
 
 
 def seen_before(series: Series, steps: int) -> Series:

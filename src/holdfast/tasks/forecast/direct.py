@@ -1,0 +1,121 @@
+"""The direct decoder: one look at a window, all future steps at once, starting from a linear forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from holdfast.layers import Layer
+from holdfast.tasks.forecast.config import ForecastConfig
+from holdfast.tasks.forecast.decode import calibrate, forecast_calibrated, forecast_windows
+from holdfast.tasks.forecast.linear import Split, choose_shape, residuals, training_picks, validation_picks
+from holdfast.tasks.forecast.model import ForecastNetwork, build_network, first_spread, forecast_layers
+from holdfast.tasks.forecast.windows import (
+    Doubles,
+    Series,
+    Whole,
+    WindowBatches,
+    WindowReader,
+    Windows,
+    WindowShape,
+    cycles_of,
+)
+
+CHECKED = 1_000  # held-out windows that training is watched by
+CALIBRATED = 4_000  # held-out windows that calibration counts
+SMALLEST_PATCHED, MOST_STEPS = 64, 48
+
+
+class DirectDecoder:
+    """What the forecaster asks of a decoder: how its network starts, is trained, forecasts and is calibrated."""
+
+    def __init__(self, network: ForecastNetwork):
+        self.network = network
+
+    @classmethod
+    def start(cls, config: ForecastConfig, split: Split, season: int) -> DirectDecoder:
+        """Choose the windows' shape, and make the network that starts from their linear forecast."""
+        settings = config.windows
+        shape, linear = choose_shape(split, first_shape(config, split, season), settings)
+        if not settings.linear:
+            linear = replace(linear, weight=np.zeros_like(linear.weight), bias=np.zeros_like(linear.bias))
+        shape = replace(shape, patch=settings.patch or choose_patch(shape.context, season))
+        spread = first_spread(residuals(split, shape, linear), config.loss)
+        return cls(build_network(config, shape, linear, spread))
+
+    @classmethod
+    def load(
+        cls, config: ForecastConfig, shape: WindowShape, layers: list[Layer], modules: nn.ModuleDict
+    ) -> DirectDecoder | None:
+        """Return the decoder of a saved network, or None where the layers are not those of the settings."""
+        fits = layers == forecast_layers(config, shape)
+        return cls(ForecastNetwork(layers, modules, config, shape)) if fits else None
+
+    def task(self, split: Split) -> FitTask:
+        """Return what the training loop needs."""
+        network, config, shape = self.network, self.network.config, self.network.shape
+        held_out = validation_picks(split, shape.horizon)
+        picks = training_picks(split, shape.context, shape.horizon)
+        batches = WindowBatches(WindowReader(split.train, shape), picks, config.batch_size, config.train.seed)
+        return FitTask(network, batches, WindowReader(split.whole, shape, split.train).read(*held_out.spread(CHECKED)))
+
+    def calibrate(self, split: Split) -> None:
+        """Set the calibration by the held-out windows, where there are any."""
+        reader = WindowReader(split.whole, self.network.shape, split.train)
+        held_out = validation_picks(split, self.network.shape.horizon)
+        if len(held_out):
+            calibrate(self.network, reader, *held_out.spread(CALIBRATED))
+
+    def forecast(
+        self, series: Series, rows: Whole, origins: Whole, *, seen: Series | None = None, calibrated: bool = False
+    ) -> Doubles:
+        """Return the values of QUANTILES [windows, H, Q] for each (series, origin).
+
+        Args:
+            seen: The part of each series that forecasts may know of; None: all of it.
+        """
+        reader = WindowReader(series, self.network.shape, seen)
+        return (forecast_calibrated if calibrated else forecast_windows)(self.network, reader, rows, origins)
+
+
+@dataclass
+class FitTask:
+    """What the training loop needs of the forecast task."""
+
+    model: ForecastNetwork
+    batches: WindowBatches
+    held_out: Windows
+
+    def loss(self, batch: Windows, state: Any) -> tuple[torch.Tensor, Any, dict[str, float]]:
+        loss, count = self.model.loss(batch)
+        return loss, None, {"count": count}
+
+    def evaluate(self) -> dict[str, float]:
+        return {"loss": float(self.model.loss(self.held_out)[0])}
+
+
+def first_shape(config: ForecastConfig, split: Split, season: int) -> WindowShape:
+    """Return what settings and data say of the windows before anything is chosen."""
+    settings = config.windows
+    return WindowShape(
+        settings.context,
+        config.horizon,
+        season,
+        cycles=cycles_of(split.train) if settings.calendar else (),
+        num_historic=len(settings.historic),
+        num_future=len(settings.future),
+        num_static=len(settings.static),
+    )
+
+
+def choose_patch(context: int, season: int) -> int:
+    """Return how many values are read in one step: 1 for short contexts, else a part of the season or some seasons."""
+    if context <= SMALLEST_PATCHED:
+        return 1
+    fitting = [patch for patch in range(1, context + 1) if context % patch == 0 and context // patch <= MOST_STEPS]
+    seasonal = [patch for patch in fitting if season % patch == 0 or patch % season == 0]
+    return (seasonal or fitting)[0]
