@@ -174,7 +174,7 @@ def natural_freq(times: Times, inner: NDArray[np.bool_]) -> str | int | None:
         return common if regular else median
     if regular and common < 28 * DAY:
         return infer_freq(times, inner)
-    return min(_NATURAL, key=lambda natural: abs(np.log(natural[0] / median)))[1]
+    return _offset(min(_NATURAL, key=lambda natural: abs(np.log(natural[0] / median)))[1]).freqstr
 
 
 def write_time(time: Any) -> str:
