@@ -1,8 +1,9 @@
-"""Compare LSTM, GRU and plain RNN on real data of three tasks, as `holdfast compare` does.
+"""Compare LSTM, GRU, plain RNN and variants on real data of four tasks, as `holdfast compare` does.
 
-python -m benchmarks.compare --set tinyshakespeare|airline|italy|all [--seconds 60] [--runs 3]
+python -m benchmarks.compare --set tinyshakespeare|airline|italy|gunpoint|atis|all [--seconds 60] [--runs 3]
 
-The data is found through the environment variable HOLDFAST_DATA. Each verdict goes to benchmarks/results/compare.json.
+The data is found through the environment variable HOLDFAST_DATA. Each verdict goes to benchmarks/results/compare.json,
+with how busy the machine was: budgets are wall time, so beside other work a cell may get fewer updates than another.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ import torch
 
 import holdfast
 from benchmarks.classify_sets import SETS as LABELLED
+from benchmarks.tag import load
 from holdfast.tasks.classify.contest import ClassifyContest
 from holdfast.tasks.compare import Contest, compare
 from holdfast.tasks.forecast.contest import ForecastContest
 from holdfast.tasks.language.contest import LanguageContest
+from holdfast.tasks.tag.contest import TagContest
 
+CELLS = ["lstm", "gru", "rnn"]
 OUT = Path(__file__).parent / "results" / "compare.json"
 
 
@@ -41,7 +45,18 @@ def italy(data: Path) -> Contest:
     return ClassifyContest(x, y, test=LABELLED["italy_power_demand"].read("test"))
 
 
-SETS = {"tinyshakespeare": tinyshakespeare, "airline": airline, "italy": italy}
+def gunpoint(data: Path) -> Contest:
+    x, y = LABELLED["gunpoint"].read("train")
+    return ClassifyContest(x, y, test=LABELLED["gunpoint"].read("test"))
+
+
+def atis(data: Path) -> Contest:
+    rows = [load("atis", split) for split in ("train", "test")]
+    train, test = ([(sentence.words, sentence.tags) for sentence in part] for part in rows)
+    return TagContest(train, test=test)
+
+
+SETS = {"tinyshakespeare": tinyshakespeare, "airline": airline, "italy": italy, "gunpoint": gunpoint, "atis": atis}
 
 
 def main() -> None:
@@ -49,17 +64,20 @@ def main() -> None:
     parser.add_argument("--set", choices=(*SETS, "all"), default="all")
     parser.add_argument("--seconds", type=float, default=60.0, help="training time of one run")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--cells", nargs="+", default=CELLS)
     settings = parser.parse_args()
     data = os.environ.get("HOLDFAST_DATA")
     if data is None:
         raise SystemExit("HOLDFAST_DATA names no folder of data.")
     record = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
     for name in SETS if settings.set == "all" else [settings.set]:
-        found = compare(SETS[name](Path(data)), seconds=settings.seconds, seeds=settings.runs)
+        busy = os.getloadavg()[0]
+        found = compare(SETS[name](Path(data)), seconds=settings.seconds, seeds=settings.runs, cells=settings.cells)
         print(f"\n{name}\n\n{found.to_markdown()}\n\n{found.verdict}\n", flush=True)
-        record[name] = {
+        record[name if settings.cells == CELLS else f"{name}: {' '.join(settings.cells)}"] = {
             "command": " ".join(["python -m benchmarks.compare", *sys.argv[1:]]),
             "machine": {"cpu": platform.processor() or platform.machine(), "threads": torch.get_num_threads()},
+            "processes_that_wanted_a_core": {"before": busy, "after": os.getloadavg()[0]},
             "versions": {"holdfast": holdfast.__version__, "torch": torch.__version__},
             **found.to_dict(),
         }

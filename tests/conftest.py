@@ -13,6 +13,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 torch = pytest.importorskip("torch", reason="the tests need PyTorch")
 
+# A longer campaign than every day's: pytest --hypothesis-profile=long -k fuzz
+hypothesis = pytest.importorskip("hypothesis", reason="the tests need Hypothesis")
+hypothesis.settings.register_profile("long", max_examples=5000)
+
 NUMERIC = {"reference", "kernels"}
 """Folders whose tests run with NaN-filled `torch.empty`, so that a value nobody wrote is seen."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,8 +75,15 @@ def listed(x: Any) -> Any:
         x = x.to_numpy()
     elif hasattr(x, "__array__"):
         x = np.asarray(x)
+    if isinstance(x, bytes | Mapping) or (isinstance(x, np.ndarray) and not x.ndim):
+        raise DataError(
+            f"X must be a list of examples, got {type(x).__name__}. For one example give a list: [example]."
+        )
     if not isinstance(x, np.ndarray):
-        return list(x)
+        try:
+            return list(x)
+        except TypeError as error:
+            raise DataError(f"X must be a list of examples, got {type(x).__name__}.") from error
     if x.dtype.kind == "c":
         raise DataError("Complex data not supported: give real and imaginary parts as two features.")
     if x.dtype.kind in "biuf" and x.ndim not in (2, 3):
@@ -152,8 +159,11 @@ def join_steps(row: NDArray[np.float32], count: int) -> NDArray[np.float32]:
 
 def _series(number: int, item: Any) -> NDArray[np.float32]:
     try:
-        exact = np.asarray(item.to_numpy() if hasattr(item, "to_numpy") else item, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        given = np.asarray(item.to_numpy() if hasattr(item, "to_numpy") else item)
+        if given.dtype.kind in "cmM":
+            raise TypeError(f"it holds {given.dtype}")
+        exact = given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"Example {number} cannot be read as numbers: {error}. Mend it or leave it out.") from error
     if exact.ndim == 1:
         exact = exact[:, None]

@@ -50,8 +50,8 @@ class Reader:
             yield from self._tokens(x)
             return
         held: list[NDArray[Any]] = []
-        for step in x:
-            held.append(read_series([np.reshape(step, (1, -1))], self.num_features)[0])
+        for step in _steps(x):
+            held.append(read_series([[step]], self.num_features)[0])
             if len(held) == self.join:
                 yield np.concatenate(held, axis=1)[0]
                 held = []
@@ -60,7 +60,7 @@ class Reader:
         tokenizer = self.tokenizer
         if tokenizer is None:
             raise DataError("This classifier reads series, not text.")
-        for piece in [x] if isinstance(x, str) else x:
+        for piece in [x] if isinstance(x, str) else _steps(x):
             yield from tokenizer.encode(clean_texts([piece], self.config.text)[0])
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,6 +108,13 @@ def reader_from_dict(fields: dict[str, Any], config: ClassifyConfig, where: str)
     if kind not in ("series", "text") or (kind == "text") != (tokenizer is not None) or join < 1:
         raise ValueError(f"kind {kind!r} with join {join}")
     return Reader(config, kind, tokenizer, num_features, join, columns, names)
+
+
+def _steps(x: Any) -> Iterator[Any]:
+    try:
+        return iter(x)
+    except TypeError as error:
+        raise DataError(f"An example is a text, or a list or iterator of steps; got {type(x).__name__}.") from error
 
 
 def is_table(x: Any) -> bool:

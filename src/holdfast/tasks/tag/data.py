@@ -50,14 +50,15 @@ def pair_up(sentences: Any, tags: Any = None, intents: Any = None, name: str = "
     Raises:
         DataError: words and tags do not fit together; counts sentences from 1.
     """
-    sentences = list(sentences)
+    sentences = as_list(sentences, name, "sentences")
     if not sentences:
         raise DataError(f"{name}: the list is empty. Give at least one sentence.")
     if tags is None:
         if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in sentences):
             raise DataError(f"{name}: give pairs (words, tags), or the tags as a list of their own.")
         sentences, tags = [pair[0] for pair in sentences], [pair[1] for pair in sentences]
-    tags, labels = list(tags), [None] * len(sentences) if intents is None else list(intents)
+    tags = as_list(tags, name, "lists of tags")
+    labels = [None] * len(sentences) if intents is None else as_list(intents, name, "intents")
     if len(tags) != len(sentences) or len(labels) != len(sentences):
         raise DataError(
             f"{name}: {len(sentences)} sentences, {len(tags)} lists of tags and {len(labels)} intents. Give as many."
@@ -102,6 +103,20 @@ def hold_out(sentences: list[Sentence], share: float, seed: int) -> tuple[list[S
     order = np.random.default_rng(seed).permutation(len(sentences))
     chosen = set(order[: max(1, int(len(sentences) * share))].tolist())
     return [s for n, s in enumerate(sentences) if n not in chosen], [sentences[n] for n in sorted(chosen)]
+
+
+def as_list(values: Any, name: str, what: str) -> list[Any]:
+    """Return a list of what something yields.
+
+    Raises:
+        DataError: it yields nothing of its own, as a number or a text does.
+    """
+    if isinstance(values, str | bytes | Mapping):
+        raise DataError(f"{name}: give a list of {what}, got {type(values).__name__}.")
+    try:
+        return list(values)
+    except TypeError as error:
+        raise DataError(f"{name}: give a list of {what}, got {type(values).__name__}.") from error
 
 
 def check_texts(values: Any, source: str, what: str = "words") -> tuple[str, ...]:

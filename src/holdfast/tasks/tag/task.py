@@ -21,6 +21,7 @@ from holdfast.tasks.tag.data import (
     EncodedSentences,
     SentenceBatches,
     Vocabulary,
+    as_list,
     check_scheme,
     check_texts,
     hold_out,
@@ -156,7 +157,7 @@ class Tagger(AbstractEstimator[TagConfig, TagNetwork]):
             >>> [max(p, key=p.get) for p in tagger.tag(["Ann", "slept"], proba=True)]
             ['NAME', 'VERB']
         """
-        words = list(words) if not isinstance(words, str) else words
+        words = words if isinstance(words, str) else as_list(words, "words", "words, or of sentences")
         several = bool(words) and not isinstance(words, str) and not isinstance(words[0], str)
         found = self.find(words if several else [words], proba=proba)
         if proba:
@@ -168,7 +169,10 @@ class Tagger(AbstractEstimator[TagConfig, TagNetwork]):
     def find(self, sentences: Iterable[Words], *, proba: bool = False) -> list[Found]:
         """Return all that is found for each of several sentences: tags, intent and, if asked for, probabilities."""
         network, vocabulary = self._ready()
-        given = [Sentence(check_texts(words, f"sentence {n}")) for n, words in enumerate(sentences, 1)]
+        given = [
+            Sentence(check_texts(words, f"sentence {n}"))
+            for n, words in enumerate(as_list(sentences, "sentences", "sentences"), 1)
+        ]
         return find_tags(network, vocabulary, EncodedSentences(given, vocabulary), proba=proba) if given else []
 
     def predict(self, sentences: Iterable[Words]) -> list[list[str]]:
