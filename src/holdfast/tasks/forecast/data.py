@@ -31,6 +31,7 @@ __all__ = ["SeriesTable", "continue_times", "default_season", "read_series"]
 
 Duplicates = Literal["refuse", "mean", "last"]
 Irregular = Literal["refuse", "resample"]
+Overlap = Literal["refuse", "replace"]
 
 LEAST_REGULAR = 0.1
 """Share of steps that must be the most common one for a frequency to be inferred."""
@@ -92,6 +93,8 @@ def read_series(
     duplicates: Duplicates = "refuse",
     irregular: Irregular = "refuse",
     with_target: bool = True,
+    after: SeriesTable | None = None,
+    overlap: Overlap = "refuse",
 ) -> SeriesTable:
     """Read series from a CSV or Parquet path or a frame; gaps become rows whose values are NaN.
 
@@ -111,12 +114,15 @@ def read_series(
             any stay missing. The grid is then that of pandas' `resample`, and `freq`, where it is None, the most common
             step if half the rows have it, else the usual one (a second, 15min, an hour ...) nearest to the median.
         with_target: Whether to read the target; False is for future rows of the exogenous columns.
+        after: Series that the rows go on from; they come before the rows read, and new series behind them.
+        overlap: Rows that are not after the end of their series in `after`: refused, or put in place of those there.
 
     Raises:
         DataError: a column is absent or holds what it may not, rows are duplicate or off the grid; names row and mend.
         ConfigError: the arguments contradict each other.
     """
-    for name, value, choices in (("duplicates", duplicates, Duplicates), ("irregular", irregular, Irregular)):
+    given = (("duplicates", duplicates, Duplicates), ("irregular", irregular, Irregular), ("overlap", overlap, Overlap))
+    for name, value, choices in given:
         if value not in get_args(choices):
             raise ConfigError(f"{name} must be one of {', '.join(get_args(choices))}, got {value!r}.")
     targets = [target] if isinstance(target, str) else list(target)
@@ -129,7 +135,11 @@ def read_series(
     freq = _inferred(rows, irregular) if freq is None else check_freq(freq, rows.times)
     if irregular == "resample":
         rows = _resampled(rows, freq)
-    return SeriesTable(_filled(rows, freq, inferred), freq, time_zone(frame, time))
+    zone = time_zone(frame, time)
+    if after is not None:
+        _check_alike(rows, zone, after)
+        rows = _continued(rows, after, overlap)
+    return SeriesTable(_filled(rows, freq, inferred), freq, zone)
 
 
 def _check_names(id: str | None, time: str, targets: list[str], exogenous: list[str]) -> None:
@@ -230,6 +240,63 @@ def _resampled(rows: _Rows, freq: str | int) -> _Rows:
     again = rows.inner()
     again[1:] &= rows.times[1:] == rows.times[:-1]
     return _averaged(rows, again)
+
+
+def _check_alike(rows: _Rows, zone: str | None, after: SeriesTable) -> None:
+    """Refuse times of another kind than those they go on from."""
+    before = after.frame["ds"].to_numpy()
+    kinds = [
+        "whole numbers" if times.dtype.kind != "M" else "dates without a zone" if zone is None else "dates with a zone"
+        for times, zone in ((before, after.zone), (rows.times, zone))
+    ]
+    if kinds[0] != kinds[1]:
+        raise DataError(
+            f"{rows.where}: its times are {kinds[1]}, and those it goes on from are {kinds[0]}. Write them alike."
+        )
+
+
+def _continued(rows: _Rows, after: SeriesTable, overlap: Overlap) -> _Rows:
+    """Put the rows behind those of `after`, whose series come first."""
+    import pandas as pd
+
+    frame = after.frame
+    codes, known = pd.factorize(frame["unique_id"])
+    names = pd.Index(known).append(rows.names[~rows.names.isin(known)])
+    own = names.get_indexer(rows.names)[rows.codes]
+    times = frame["ds"].to_numpy()
+    ends = np.flatnonzero(np.diff(codes, append=-1))
+    begins = np.concatenate([[0], ends[:-1] + 1])
+    old = own < len(known)
+    place = np.where(old, own, 0)
+    early = old & (rows.times <= times[ends][place])
+    if overlap == "replace":
+        early &= rows.times < times[begins][place]
+    if early.any():
+        position = int(np.argmax(early))
+        time = write_time(rows.times[position])
+        count = f"({int(early.sum()):,} such rows)"
+        if overlap == "replace":
+            first = write_time(times[begins][own[position]])
+            raise DataError(
+                f"{rows.place(position)} has {time}, and what is kept of that series begins at {first} {count}. "
+                "Leave such rows out, or begin anew with the whole series."
+            )
+        last = write_time(times[ends][own[position]])
+        raise DataError(
+            f"{rows.place(position)} has {time}, and that series goes to {last} already {count}. Give only rows after "
+            "that, in any order, or choose overlap='replace'."
+        )
+    values = {name: np.concatenate([frame[name].to_numpy(), each]) for name, each in rows.values.items()}
+    none = np.zeros(len(codes), dtype=np.int64)  # rows that no message names
+    joined = _Rows(
+        rows.where,
+        np.concatenate([codes, own]).astype(np.int64),
+        names,
+        np.concatenate([times, rows.times]),
+        values,
+        np.concatenate([none, rows.rows]),
+    )
+    return _without_duplicates(_sorted(joined), "last")
 
 
 def _inferred(rows: _Rows, irregular: Irregular) -> str | int:

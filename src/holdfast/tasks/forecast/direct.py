@@ -36,6 +36,11 @@ class DirectDecoder:
     def __init__(self, network: ForecastNetwork):
         self.network = network
 
+    @property
+    def memory(self) -> int:
+        """Steps of a series that forecasts look back on."""
+        return self.network.shape.context
+
     @classmethod
     def start(cls, config: ForecastConfig, split: Split, season: int) -> DirectDecoder:
         """Choose the windows' shape, and make the network that starts from their linear forecast."""

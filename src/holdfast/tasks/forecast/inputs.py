@@ -51,7 +51,8 @@ class Reading:
         in_zone(np.zeros(1, "M8[us]"), fields.get("zone"))  # refuses a zone that there is not
         return cls(**{**fields, "target": target, "scales": scales})
 
-    def table(self, source: Any, exogenous: tuple[str, ...], with_target: bool = True) -> SeriesTable:
+    def table(self, source: Any, exogenous: tuple[str, ...], with_target: bool = True, **after: Any) -> SeriesTable:
+        """Read a table; `after` and `overlap` are those of `read_series`."""
         duplicates: Any = self.duplicates
         irregular: Any = self.irregular
         table = read_series(
@@ -64,6 +65,7 @@ class Reading:
             duplicates=duplicates,
             irregular=irregular,
             with_target=with_target,
+            **after,
         )
         return table if table.zone is None else replace(table, zone=self.zone or table.zone)
 
@@ -140,6 +142,18 @@ def _local_clock(times: Any, zone: str | None) -> Whole:
     return times.astype("M8[us]").astype(np.int64) if times.dtype.kind == "M" else times.astype(np.int64)
 
 
+def check_positive(series: Series, transform: str) -> None:
+    """Refuse values that have no logarithm, where the model takes them."""
+    wrong = series.values <= 0
+    if transform == "log" and wrong.any():
+        place = int(wrong.argmax())
+        row = int(np.searchsorted(series.starts, place, side="right")) - 1
+        raise DataError(
+            f"Series {series.ids[row]!r} has the value {series.values[place]:g}, and this model takes logarithms, "
+            "since all values it was fitted to were positive. Mend the value, or fit with transform='none'."
+        )
+
+
 def split_series(series: Series, horizon: int, season: int, validation_size: int) -> Split:
     """Hold out the last steps, of every series or of every fifth.
 
@@ -191,6 +205,8 @@ def with_future(
         np.concatenate([series.columns, added])[order],
         series.static,
         series.dated,
+        series.spread,
+        series.before,
     )
     return extended, times
 

@@ -18,11 +18,19 @@ from holdfast.tasks.forecast.config import ForecastConfig
 from holdfast.tasks.forecast.data import SeriesTable, default_season
 from holdfast.tasks.forecast.decode import check_levels, forecast_frame
 from holdfast.tasks.forecast.direct import DirectDecoder
-from holdfast.tasks.forecast.inputs import Reading, learn_scales, make_series, split_series, with_future
+from holdfast.tasks.forecast.inputs import (
+    Reading,
+    check_positive,
+    learn_scales,
+    make_series,
+    split_series,
+    with_future,
+)
 from holdfast.tasks.forecast.measure import cutoff_frame, score_beside_baselines
 from holdfast.tasks.forecast.model import ForecastNetwork
 from holdfast.tasks.forecast.plot import plot_forecast
 from holdfast.tasks.forecast.report import report_fit
+from holdfast.tasks.forecast.stream import Stream
 from holdfast.tasks.forecast.windows import Series, WindowShape
 from holdfast.tasks.times import in_zone
 from holdfast.train.workers import check_one_process
@@ -78,6 +86,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         self.start_loss: float | None = None
         self._reading = Reading()
         self._data: tuple[Series, SeriesTable] | None = None
+        self._stream: Stream | None = None
 
     @property
     def name(self) -> str:
@@ -148,7 +157,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         self._reading = reading
         series = make_series(table, reading, self.config.windows)
         self._fit_series(series, table, folder, quiet)
-        self._data = (series, table)
+        self._data, self._stream = (series, table), None
         return self
 
     def predict(
@@ -157,7 +166,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         """Forecast the steps after the end of each series.
 
         Args:
-            df: Series to go on from, new ones too, in the columns that `fit` was told; None: those of `fit`.
+            df: Series to go on from, new ones too, in the columns that `fit` was told; None: those of `fit`, `update`.
             X_df: Future-known columns of the steps to forecast, with the columns of names and times.
             level: Intervals in percent, such as [80, 95].
             conformal: Move the intervals' bounds to where held-out values say they belong.
@@ -171,12 +180,40 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         """
         shape, levels = self._ready()[1], check_levels(level)
         series, table = self._series_of(df)
-        self._check_positive(series)
+        check_positive(series, shape.transform)
         extended, times = with_future(series, table, shape.horizon, self._reading, self.config.windows, X_df)
         rows = np.arange(len(series))
         quantiles = self._decoder().forecast(extended, rows, series.lengths, calibrated=conformal)
         ids = np.repeat(series.ids, shape.horizon)
         return forecast_frame(ids, in_zone(times, table.zone), quantiles, self.name, levels)
+
+    def update(self, df: Any, *, overlap: str = "refuse") -> Forecaster:
+        """Add new rows to the series that `predict` goes on from, without fitting again.
+
+        What is kept of a series is bounded, and forecasts are, to the bit, those of `predict` on the whole series. The
+        first update goes on from the series of `fit`; a loaded forecaster has none, so its first update is given them.
+        From then on `cross_validation` and `evaluate` ask for their data.
+
+        Args:
+            df: Rows after the end of their series, or of new series, in the columns that `fit` was told. Steps left out
+                are missing. With `irregular="resample"` they begin with a new step.
+            overlap: Rows at times that a series has already: "refuse", or "replace" what is kept there.
+
+        Returns:
+            This forecaster.
+
+        Raises:
+            DataError: the rows are broken, or not after the end of their series; names the row.
+        """
+        shape, memory = self._ready()[1], self._decoder().memory
+        stream, settings = self._stream, self.config.windows
+        if stream is None:
+            series, table = self._series_of(df if self._data is None else None)
+            stream = Stream.begin(table, series, memory, shape.transform)
+        if self._data is not None:
+            stream = stream.grow(df, self._reading, settings, memory, overlap)
+        self._stream, self._data = stream, (stream.series(self._reading, settings), stream.table)
+        return self
 
     def cross_validation(
         self,
@@ -201,7 +238,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         Raises:
             DataError: a series is too short.
         """
-        series, table = self._series_of(df)
+        series, table = self._whole_series_of(df)
         frame = self._cross_validated(series, table, n_windows, step_size, check_levels(level), conformal)
         for name in ("ds", "cutoff"):
             frame[name] = in_zone(frame[name].to_numpy(), table.zone)
@@ -221,7 +258,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         step = shape.horizon if step_size is None else step_size
         if n_windows < 1 or step < 1:
             raise ConfigError(f"n_windows and step_size must be at least 1, got {n_windows} and {step}.")
-        self._check_positive(series)
+        check_positive(series, shape.transform)
         needed = shape.horizon + (n_windows - 1) * step
         short = series.lengths <= needed
         if short.any():
@@ -255,7 +292,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
             A row a metric (MASE, sMAPE, OWA, MSE, MAE, RMSE, pinball, coverage), a column a model: this one, seasonal
             naive, the last value, Naive2 and Theta.
         """
-        series, table = self._series_of(df)
+        series, table = self._whole_series_of(df)
         levels = check_levels(level)
         forecasts = self._cross_validated(series, table, n_windows, step_size, levels, conformal)
         shape = self._ready()[1]
@@ -286,8 +323,8 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         if self.model is None:
             self.model = DirectDecoder.start(config, split, season).network.to(self.device)
             self.shape = self.model.shape
-        self._check_positive(series)
         decoder = self._decoder()
+        check_positive(series, decoder.network.shape.transform)
         network, task = decoder.network, decoder.task(split)
         before = {name: value.clone() for name, value in network.state_dict().items()}
         with evaluating(network):
@@ -309,17 +346,10 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
             raise ConfigError("A loaded forecaster holds no data. Give the series to go on from as df.")
         return self._data
 
-    def _check_positive(self, series: Series) -> None:
-        if self._ready()[1].transform != "log":
-            return
-        wrong = series.values <= 0
-        if wrong.any():
-            place = int(wrong.argmax())
-            row = int(np.searchsorted(series.starts, place, side="right")) - 1
-            raise DataError(
-                f"Series {series.ids[row]!r} has the value {series.values[place]:g}, and this model takes logarithms, "
-                "since all values it was fitted to were positive. Mend the value, or fit with transform='none'."
-            )
+    def _whole_series_of(self, df: Any) -> tuple[Series, SeriesTable]:
+        if df is None and self._stream is not None:
+            raise ConfigError("After update only the ends of the series are kept. Give the whole series as df.")
+        return self._series_of(df)
 
     def _facts(self) -> dict[str, Any]:
         return {WINDOWS_FILE: {"shape": asdict(self._ready()[1]), "reading": self._reading.to_dict()}}

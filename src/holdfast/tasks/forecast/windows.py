@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.tasks.forecast.spread import spread_of
+
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -29,6 +31,8 @@ class Series:
         columns: [N, F] historic, then future-known columns, standardised, zero where missing.
         static: [S, K] standardised, zero where missing.
         dated: Whether `times` are dates.
+        spread: [S] standard deviation of all that was seen of each, transformed, where `values` are but its end.
+        before: [S] steps that came before `values`; None: there were none.
     """
 
     ids: NDArray[Any]
@@ -38,6 +42,8 @@ class Series:
     columns: Floats
     static: Floats
     dated: bool
+    spread: Doubles | None = None
+    before: Whole | None = None
 
     @property
     def lengths(self) -> Whole:
@@ -118,7 +124,11 @@ class WindowReader:
 
     def __init__(self, series: Series, shape: WindowShape, seen: Series | None = None):
         self.series, self.shape = series, shape
-        self._floor = 0.1 * spread_of(transformed((seen or series).values, shape.transform), (seen or series).starts)
+        known = seen or series
+        spread = known.spread
+        if spread is None:
+            spread = spread_of(transformed(known.values, shape.transform), known.starts)
+        self._floor = 0.1 * spread
 
     def read(self, rows: Whole, origins: Whole) -> Windows:
         shape, series = self.shape, self.series
@@ -204,15 +214,6 @@ def last_observed(past: Doubles, otherwise: Doubles) -> Doubles:
     known = ~np.isnan(past)
     place = past.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
     return np.where(known.any(axis=1), past[np.arange(len(past)), place], otherwise)
-
-
-def spread_of(values: Doubles, starts: Whole) -> Doubles:
-    """Return the standard deviation of each series, 0 where nothing is known."""
-    known = ~np.isnan(values)
-    count = np.maximum(sums(known.astype(np.float64), starts), 1)
-    mean = sums(np.where(known, values, 0), starts) / count
-    centred = np.where(known, values - np.repeat(mean, np.diff(starts)), 0)
-    return np.sqrt(sums(centred**2, starts) / count)
 
 
 def sums(values: Doubles, starts: Whole) -> Doubles:
