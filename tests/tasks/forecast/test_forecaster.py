@@ -56,7 +56,7 @@ def test_training_improves_on_the_linear_forecast_where_the_rule_is_not_linear()
     frame = pd.DataFrame(
         {"unique_id": "chaos", "ds": np.arange(1201), "y": np.array(values) + 5 + 1e-3 * random.random(1201)}
     )
-    windows = WindowSettings(context=4)
+    windows = WindowSettings(context=4, base="level")
     training = ForecastTraining(max_steps=300, evaluate_every=100, learning_rate=1e-2)
     forecaster = Forecaster(horizon=1, season=1, hidden_size=32, windows=windows, train=training, seed=0)
     forecaster.fit(frame, quiet=True)
@@ -87,7 +87,8 @@ def test_training_prints_measures_on_held_out_steps_beside_baselines(capsys):
 
 def test_measures_of_many_short_series_are_taken_of_a_sample(capsys):
     frame = small_frame(count=1500, length=9, noise=0.4)
-    forecaster = small_forecaster(steps=20).fit(frame, quiet=False)
+    windows = WindowSettings(base="level", linear=False)
+    forecaster = small_forecaster(steps=20, windows=windows).fit(frame, quiet=False)
     shown = capsys.readouterr().out
     assert "200 forecasts of a sample of 200 of the 300 series held out" in shown
     assert not forecaster.linear_kept
@@ -330,3 +331,14 @@ def test_levels_between_the_learnt_ones_are_drawn_on():
 def test_conformal_rank_goes_outwards():
     assert conformal_rank(0.9, 99) == pytest.approx(0.9 + 0.9 / 99)
     assert conformal_rank(0.1, 99) == pytest.approx(1 - conformal_rank(0.9, 99))
+
+
+def test_after_training_the_forecast_knows_of_the_held_out_steps():
+    forecaster = small_forecaster(seed=0).fit(FRAME, quiet=True)
+    added = forecaster.model.modules_by_name["refit"].weight.clone()
+    assert added.abs().max() > 0
+    assert not forecaster.model.modules_by_name["refit"].weight.requires_grad
+    start = forecaster.start_loss
+    forecaster.fit(FRAME, quiet=True)  # goes on, and is not measured by what knows of the held-out steps
+    assert forecaster.start_loss <= start
+    assert torch.equal(forecaster.model.modules_by_name["refit"].weight, added)

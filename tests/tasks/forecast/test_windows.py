@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from holdfast.tasks.forecast.baselines import theta
 from holdfast.tasks.forecast.config import WindowSettings
+from holdfast.tasks.forecast.folds import training_picks
 from holdfast.tasks.forecast.inputs import split_series
-from holdfast.tasks.forecast.linear import choose_shape, fit_linear, training_picks, validation_picks
+from holdfast.tasks.forecast.linear import choose_shape, fit_linear
 from holdfast.tasks.forecast.windows import (
     DAY,
     Picks,
@@ -20,7 +22,7 @@ from holdfast.tasks.forecast.windows import (
     season_errors,
 )
 
-BASES = ("level", "last", "season", "naive")
+BASES = ("level", "last", "season", "naive", "theta")
 
 
 def series_of(*values: list[float] | np.ndarray, dated: bool = False) -> Series:
@@ -77,7 +79,7 @@ def test_missing_and_absent_steps_are_masked_and_finite(base):
 def test_bases_repeat_level_last_and_season():
     values = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
     found = {}
-    for base in BASES:
+    for base in ("level", "last", "season", "naive"):
         reader = WindowReader(series_of(values), WindowShape(8, 5, 4, base=base))
         found[base] = reader.read(np.array([0]), np.array([8])).base[0].tolist()
     assert found == {
@@ -95,14 +97,33 @@ def test_picks_number_every_origin_once():
 def test_training_and_validation_do_not_meet():
     series = series_of(np.random.default_rng(0).standard_normal(100), np.ones(30), np.ones(5))
     split = split_series(series, horizon=6, season=4, validation_size=0)
-    rows, origins = training_picks(split, 8, 6)[np.arange(len(training_picks(split, 8, 6)))]
+    picks = training_picks(series.lengths - split.held_out, 8, 6)
+    rows, origins = picks[np.arange(len(picks))]
     windows = WindowReader(split.train, WindowShape(8, 6, 4)).read(rows, origins)
     last = origins[:, None] + np.arange(6)
     assert (
         last[windows.known > 0] < (series.lengths - split.held_out)[rows][:, None].repeat(6, 1)[windows.known > 0]
     ).all()
-    rows, origins = validation_picks(split, 6).spread(10_000)
+    held_out = split.folds()[0]
+    rows, origins = held_out.picks(6).spread(10_000)
     assert (origins >= (series.lengths - split.held_out)[rows]).all()
+    assert held_out.meets(rows, origins, 6).all()
+
+
+def test_further_folds_lie_before_what_is_held_out():
+    series = series_of(np.arange(100.0), np.arange(40.0))
+    split = split_series(series, horizon=6, season=4, validation_size=20)
+    found = [(fold.begin.tolist(), fold.end.tolist()) for fold in split.folds()]
+    assert found == [([80, 20], [100, 40]), ([60, 0], [80, 20]), ([40, 0], [60, 0]), ([20, 0], [40, 0])]
+
+
+def test_of_many_series_the_ends_of_others_are_hidden_in_turn():
+    series = series_of(*(np.arange(30.0) for _ in range(60)))
+    folds = split_series(series, horizon=6, season=1, validation_size=0).folds()
+    hidden = np.stack([fold.size for fold in folds])
+    assert hidden.shape == (5, 60)
+    assert (hidden.sum(axis=0) == 7).all()
+    assert (hidden[0, ::5] == 7).all()
 
 
 def test_the_linear_forecast_finds_a_linear_rule():
@@ -112,9 +133,34 @@ def test_the_linear_forecast_finds_a_linear_rule():
     for step in range(2, 400):
         values[step] = 1.6 * values[step - 1] - 0.95 * values[step - 2] + 0.01 * random.standard_normal()
     split = split_series(series_of(values), 3, 1, 0)
-    shape = WindowShape(12, 3, 1, base="level")
-    linear = fit_linear(split, shape, 1000)
-    assert linear.loss < 0.5  # repeating the last value costs more than 1 on average over three steps
+    fitted = fit_linear(split, WindowShape(12, 3, 1, base="level"), 1000)
+    assert fitted.loss < 0.5  # repeating the last value costs more than 1 on average over three steps
+    assert 0.5 < np.nanstd(fitted.errors[:, 2]) / np.nanstd(fitted.errors[:, 0]) < 5.0
+    assert fitted.independent == 5 * (60 // 3)
+
+
+def test_what_a_fold_hides_does_not_reach_the_start(monkeypatch):
+    monkeypatch.setattr("holdfast.tasks.forecast.linear.PENALTIES", (0.1,))
+    values = np.sin(np.arange(200) * 0.7) + 0.1 * np.random.default_rng(0).standard_normal(200)
+    changed = np.where(np.arange(200) >= 170, 50.0, values)
+    shape = WindowShape(8, 4, 1, base="level")
+    first, second = (fit_linear(split_series(series_of(each), 4, 1, 30), shape, 1000) for each in (values, changed))
+    np.testing.assert_allclose(first.start.weight, second.start.weight, atol=1e-4)
+    assert np.abs(first.whole.weight - second.whole.weight).max() > 0.1
+
+
+def test_short_series_with_a_trend_and_a_season_start_from_theta():
+    random = np.random.default_rng(0)
+    steps = np.arange(60)
+    season = np.array([1.0, 1.4, 0.7, 0.9])[steps % 4]
+    many = [(100 + rate * steps) * season + random.normal(size=60).cumsum() for rate in random.uniform(1, 5, 60)]
+    split = split_series(series_of(*many), 8, 4, 0)
+    shape = WindowShape(16, 8, 4, base="theta")
+    windows = WindowReader(split.whole, shape).read(np.arange(60), np.full(60, 52))
+    expected = theta(np.stack(many)[:, :52], 8, 4)
+    np.testing.assert_allclose(windows.base, expected, rtol=1e-6)
+    by_season = windows.values.reshape(60, 4, 4).mean(axis=(0, 1))
+    assert np.ptp(by_season - np.linspace(by_season[0], by_season[-1], 4)) < 0.1  # a trend is left, and no season
 
 
 def test_logarithms_are_tried_for_values_clear_of_zero_only():

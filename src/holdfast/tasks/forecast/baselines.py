@@ -61,6 +61,13 @@ def theta(history: Values, horizon: int, season: int) -> Values:
     The mean of the straight line through the seasonally adjusted values, and of simple exponential smoothing of the
     values at twice their distance from that line. Not below zero where no value is.
     """
+    forecast, _ = theta_parts(history, horizon, season)
+    positive = _least(history[:, -LONGEST:]) >= 0
+    return np.where(positive[:, None], np.maximum(forecast, 0), forecast)
+
+
+def theta_parts(history: Values, horizon: int, season: int) -> tuple[Values, Values]:
+    """Return Theta's forecast [S, H], wherever it is, and the seasonally adjusted values it comes from [S, L]."""
     prepared = _prepared(history)
     adjusted, factors, added = deseasonalize(prepared, season)
     level, slope = _line(adjusted)
@@ -68,9 +75,7 @@ def theta(history: Values, horizon: int, season: int) -> Values:
     line = level[:, None] + slope[:, None] * np.arange(length)
     ahead = level[:, None] + slope[:, None] * np.arange(length, length + horizon)
     smoothed = _smooth(2 * adjusted - line)
-    forecast = _reseasonalize((ahead + smoothed[:, None]) / 2, factors, added, prepared)
-    positive = _least(prepared) >= 0
-    return np.where(positive[:, None], np.maximum(forecast, 0), forecast)
+    return _reseasonalize((ahead + smoothed[:, None]) / 2, factors, added, prepared), adjusted
 
 
 BASELINES = {"SeasonalNaive": seasonal_naive, "Naive": naive, "Naive2": naive2, "Theta": theta}

@@ -12,7 +12,7 @@ from holdfast.train.settings import TrainSettings
 
 Loss = Literal["quantile", "student"]
 Transform = Literal["auto", "none", "log"]
-Base = Literal["auto", "level", "last", "season", "naive"]
+Base = Literal["auto", "level", "last", "season", "naive", "theta"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class WindowSettings:
     transform: Transform = "auto"
     """Work on the logarithm of the values; auto tries it where all are positive and most series keep clear of zero."""
     base: Base = "auto"
-    """What is forecast without any learning: the window's level, its last value, the means of its season, or its last
-    season (naive)."""
+    """What is forecast without any learning: the window's level, its last value, the means of its season, its last
+    season (naive), or Theta's forecast."""
     linear: bool = True
     """Start from a linear forecast fitted in closed form, which the recurrent network corrects."""
     calendar: bool = True

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from holdfast.layers import Layer
 from holdfast.tasks.forecast.config import ForecastConfig
 from holdfast.tasks.forecast.decode import calibrate, forecast_calibrated, forecast_windows
-from holdfast.tasks.forecast.linear import Split, choose_shape, residuals, training_picks, validation_picks
+from holdfast.tasks.forecast.folds import Split, training_picks
+from holdfast.tasks.forecast.linear import choose_shape
 from holdfast.tasks.forecast.model import ForecastNetwork, build_network, first_spread, forecast_layers
 from holdfast.tasks.forecast.windows import (
     Doubles,
@@ -35,22 +35,24 @@ class DirectDecoder:
 
     def __init__(self, network: ForecastNetwork):
         self.network = network
+        self._refit: tuple[Any, Any] | None = None
 
     @property
     def memory(self) -> int:
         """Steps of a series that forecasts look back on."""
-        return self.network.shape.context
+        return self.network.shape.memory
 
     @classmethod
     def start(cls, config: ForecastConfig, split: Split, season: int) -> DirectDecoder:
         """Choose the windows' shape, and make the network that starts from their linear forecast."""
         settings = config.windows
-        shape, linear = choose_shape(split, first_shape(config, split, season), settings)
-        if not settings.linear:
-            linear = replace(linear, weight=np.zeros_like(linear.weight), bias=np.zeros_like(linear.bias))
+        shape, fitted = choose_shape(split, first_shape(config, split, season), settings)
+        fitted = fitted if settings.linear else fitted.without_weights()
         shape = replace(shape, patch=settings.patch or choose_patch(shape.context, season))
-        spread = first_spread(residuals(split, shape, linear), config.loss)
-        return cls(build_network(config, shape, linear, spread))
+        spread = first_spread(fitted.errors, fitted.independent, config.loss)
+        network = build_network(config, shape, fitted.start, spread)
+        set_refit(network, fitted.whole.weight - fitted.start.weight, fitted.whole.bias - fitted.start.bias)
+        return cls(network)
 
     @classmethod
     def load(
@@ -61,19 +63,25 @@ class DirectDecoder:
         return cls(ForecastNetwork(layers, modules, config, shape)) if fits else None
 
     def task(self, split: Split) -> FitTask:
-        """Return what the training loop needs."""
+        """Return what the training loop needs. Until `finish`, the network knows nothing of the held-out values."""
+        self._refit = set_refit(self.network, 0.0, 0.0)
         network, config, shape = self.network, self.network.config, self.network.shape
-        held_out = validation_picks(split, shape.horizon)
-        picks = training_picks(split, shape.context, shape.horizon)
+        held_out = split.folds()[0].picks(shape.horizon)
+        picks = training_picks(split.whole.lengths - split.held_out, shape.context, shape.horizon)
         batches = WindowBatches(WindowReader(split.train, shape), picks, config.batch_size, config.train.seed)
         return FitTask(network, batches, WindowReader(split.whole, shape, split.train).read(*held_out.spread(CHECKED)))
 
     def calibrate(self, split: Split) -> None:
         """Set the calibration by the held-out windows, where there are any."""
         reader = WindowReader(split.whole, self.network.shape, split.train)
-        held_out = validation_picks(split, self.network.shape.horizon)
+        held_out = split.folds()[0].picks(self.network.shape.horizon)
         if len(held_out):
             calibrate(self.network, reader, *held_out.spread(CALIBRATED))
+
+    def finish(self) -> None:
+        """Let the network know of the held-out values too, once nothing is measured by them any more."""
+        if self._refit is not None:
+            set_refit(self.network, *self._refit)
 
     def forecast(
         self, series: Series, rows: Whole, origins: Whole, *, seen: Series | None = None, calibrated: bool = False
@@ -101,6 +109,16 @@ class FitTask:
 
     def evaluate(self) -> dict[str, float]:
         return {"loss": float(self.model.loss(self.held_out)[0])}
+
+
+def set_refit(network: ForecastNetwork, weight: Any, bias: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Set what the linear forecast of all values adds to that without the held-out ones, and return what it was."""
+    layer: Any = network.modules_by_name["refit"]
+    before = layer.weight.detach().clone(), layer.bias.detach().clone()
+    with torch.no_grad():
+        layer.weight.copy_(torch.as_tensor(weight))
+        layer.bias.copy_(torch.as_tensor(bias))
+    return before
 
 
 def first_shape(config: ForecastConfig, split: Split, season: int) -> WindowShape:

@@ -10,7 +10,7 @@ import numpy as np
 from holdfast.errors import ConfigError, DataError
 from holdfast.tasks.forecast.config import WindowSettings
 from holdfast.tasks.forecast.data import SeriesTable, continue_times, read_series
-from holdfast.tasks.forecast.linear import Split
+from holdfast.tasks.forecast.folds import MOST_FOLDS, Split
 from holdfast.tasks.forecast.windows import Series, Whole
 from holdfast.tasks.times import in_zone
 
@@ -162,18 +162,19 @@ def split_series(series: Series, horizon: int, season: int, validation_size: int
     """
     lengths = series.lengths
     if validation_size:
-        held_out = np.minimum(validation_size, lengths // 2)
+        held_out = size = np.minimum(validation_size, lengths // 2)
     elif len(series) >= FEW_SERIES:
-        held_out = np.where(np.arange(len(series)) % 5 == 0, np.minimum(horizon + season, lengths // 3), 0)
+        size = np.minimum(horizon + season, lengths // 3)
+        held_out = np.where(np.arange(len(series)) % MOST_FOLDS == 0, size, 0)
     else:
         wanted = np.maximum(horizon + min(season, horizon), (0.15 * lengths).astype(np.int64))
-        held_out = np.minimum(wanted, lengths // 3)
+        held_out = size = np.minimum(wanted, lengths // 3)
     longest = int((lengths - held_out).max())
     if longest < 2 or not (~np.isnan(series.values)).any():
         raise DataError("No series has the two known values that are the least to learn from. Give longer series.")
     place = np.arange(len(series.values)) - np.repeat(series.starts[:-1], lengths)
     hidden = place >= np.repeat(lengths - held_out, lengths)
-    return Split(replace(series, values=np.where(hidden, np.nan, series.values)), series, held_out)
+    return Split(replace(series, values=np.where(hidden, np.nan, series.values)), series, held_out, size)
 
 
 def with_future(

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from holdfast.tasks.forecast.config import WindowSettings
+from holdfast.tasks.forecast.folds import Fold, Split, training_picks
 from holdfast.tasks.forecast.windows import (
     Doubles,
-    Picks,
     Series,
     Whole,
     WindowReader,
@@ -26,9 +26,10 @@ from holdfast.tasks.forecast.windows import (
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, np.inf)
 """Strengths of the pull to the base, in units of the inputs' mean square. The last leaves the base alone."""
-BLOCK, MOST_TRIED, MOST_FITTED, MOST_CHECKED = 1024, 6_000, 30_000, 1_000
+BLOCK, MOST_TRIED, MOST_FITTED, MOST_CHECKED = 1024, 6_000, 30_000, 2_000
+LONGEST_MEMORY = 256  # steps that Theta may look back: it is slow, and meant for short series
 NEAR_ZERO = 0.05  # of a series' mean
-ALIKE = 0.005  # losses that differ by less are taken for equal
+ALIKE = 0.01  # losses that differ by less are taken for equal
 LARGEST_TARGET = 8.0  # scales; beyond, a window's target is cut off: squares would let a few windows decide
 
 
@@ -39,43 +40,40 @@ class LinearForecast:
     Attributes:
         weight: [H, L].
         bias: [H].
-        loss: Its error on held-out windows, in MASE's units.
     """
 
     weight: Doubles
     bias: Doubles
-    loss: float = np.inf
 
     def __call__(self, windows: Windows) -> Doubles:
         return windows.values.astype(np.float64) @ self.weight.T + self.bias
 
 
 @dataclass(frozen=True)
-class Split:
-    """Series with the held-out values removed, the whole series, and how many last steps of each are held out."""
+class LinearFit:
+    """What fitting found, at the penalty that is best on the hidden parts of all folds.
 
-    train: Series
-    whole: Series
-    held_out: np.ndarray
+    Attributes:
+        start: Fitted without the held-out values, which training is watched by.
+        whole: Fitted to all values.
+        loss: Mean error on the hidden parts, in MASE's units.
+        errors: [windows, H] what is left of hidden targets, on the common scale, NaN where unknown.
+        independent: About how many of the windows share no target.
+    """
+
+    start: LinearForecast
+    whole: LinearForecast
+    loss: float
+    errors: Doubles
+    independent: int
+
+    def without_weights(self) -> LinearFit:
+        """Return the base alone."""
+        nothing = LinearForecast(np.zeros_like(self.start.weight), np.zeros_like(self.start.bias))
+        return replace(self, start=nothing, whole=nothing)
 
 
-def training_picks(split: Split, context: int, horizon: int) -> Picks:
-    """Return the origins to train on: with the whole context in long series, with down to half of it in short ones."""
-    lengths = split.train.lengths - split.held_out
-    room = np.maximum(lengths - horizon, 0)
-    first = np.maximum(np.minimum(context, room // 2), 1)
-    last = np.where(room >= 1, np.maximum(room, first), np.where(lengths >= 2, first, 0))
-    return Picks(first, last)
-
-
-def validation_picks(split: Split, horizon: int) -> Picks:
-    """Return the origins whose steps ahead are all held out."""
-    lengths = split.whole.lengths
-    first = np.maximum(lengths - split.held_out, 1)
-    return Picks(first, np.where(split.held_out >= 1, np.maximum(lengths - horizon, first), first - 1))
-
-
-def choose_shape(split: Split, shape: WindowShape, settings: WindowSettings) -> tuple[WindowShape, LinearForecast]:
+def choose_shape(split: Split, shape: WindowShape, settings: WindowSettings) -> tuple[WindowShape, LinearFit]:
     """Return the window shape that forecasts the held-out steps best, with its linear forecast.
 
     One thing is chosen after the other: context and transform together, then the base. Of contexts that are as good as
@@ -96,8 +94,10 @@ def choose_shape(split: Split, shape: WindowShape, settings: WindowSettings) -> 
     alike = [shape for shape in tried if shape.transform == best.transform and tried[shape].loss <= enough]
     best = max(alike, key=lambda candidate: candidate.context)
     if settings.base == "auto":
-        for base in ("level", "last", "naive"):
+        for base in ("level", "last", "naive", "theta"):
             candidate = replace(best, base=base)
+            if base == "theta" and candidate.memory > LONGEST_MEMORY:
+                continue
             tried[candidate] = fit_linear(split, candidate, MOST_TRIED)
         best = min(tried, key=lambda candidate: tried[candidate].loss)
     return best, fit_linear(split, best, MOST_FITTED)
@@ -130,80 +130,96 @@ def context_choices(split: Split, shape: WindowShape) -> list[int]:
     return kept[-5:] or [least]
 
 
-def fit_linear(split: Split, shape: WindowShape, most: int) -> LinearForecast:
-    """Fit a ridge regression to training windows, its penalty chosen on the held-out ones."""
-    picks = training_picks(split, shape.context, shape.horizon)
-    solve = _solver(WindowReader(split.train, shape), *picks.spread(most))
-    checked = _held_out(split, shape)
-    tried = [solve(penalty) for penalty in PENALTIES]
-    losses = [_loss(forecast, *checked) for forecast in tried]
+def fit_linear(split: Split, shape: WindowShape, most: int) -> LinearFit:
+    """Fit a ridge regression to all windows but those of each fold in turn, and choose the penalty by what it hides."""
+    reader = WindowReader(split.whole, shape, split.train)
+    folds = split.folds()
+    solvers = _solvers(reader, folds, *training_picks(split.whole.lengths, shape.context, shape.horizon).spread(most))
+    parts = [fold.picks(shape.horizon).spread(MOST_CHECKED // len(folds)) for fold in folds]
+    hidden = [_read_hidden(reader, fold, *part) for fold, part in zip(folds, parts, strict=True)]
+    scale = season_errors(split.train, shape.season)
+    losses = []
+    for penalty in PENALTIES:
+        costs = [
+            _costs(solve(penalty), reader, windows, truth, scale[rows])
+            for solve, (windows, truth), (rows, _) in zip(solvers[1:], hidden, parts, strict=True)
+        ]
+        losses.append(split.mean_loss(costs))
     best = int(np.argmin(losses))
-    return replace(tried[best], loss=losses[best])
+    forecasts = [solve(PENALTIES[best]) for solve in solvers]
+    errors = [
+        np.where(np.isnan(truth), np.nan, windows.target - forecast(windows))
+        for forecast, (windows, truth) in zip(forecasts[1:], hidden, strict=True)
+    ]
+    independent = sum(int((np.maximum(fold.size // shape.horizon, fold.size > 0)).sum()) for fold in folds)
+    return LinearFit(forecasts[1], forecasts[0], losses[best], np.concatenate(errors), independent)
 
 
-def residuals(split: Split, shape: WindowShape, forecast: LinearForecast) -> Doubles:
-    """Return what the forecast leaves of the training windows' targets [windows, H], NaN where unknown.
-
-    They are stretched to the size of what it leaves of the held-out ones.
-    """
-    picks = training_picks(split, shape.context, shape.horizon).spread(MOST_CHECKED)
-    fitted = _left(WindowReader(split.train, shape), *picks, forecast)
-    held_out = validation_picks(split, shape.horizon).spread(MOST_CHECKED)
-    unseen = _left(WindowReader(split.whole, shape, split.train), *held_out, forecast)
-    if np.isnan(unseen).all() or not np.nansum(np.abs(fitted)):
-        return fitted
-    return fitted * max(1.0, float(np.nanmean(np.abs(unseen)) / np.nanmean(np.abs(fitted))))
-
-
-def _left(reader: WindowReader, rows: Whole, origins: Whole, forecast: LinearForecast) -> Doubles:
+def _read_hidden(reader: WindowReader, fold: Fold, rows: Whole, origins: Whole) -> tuple[Windows, Doubles]:
+    """Return windows, and the true values of what the fold hides of their steps ahead, NaN elsewhere."""
     windows = reader.read(rows, origins)
-    return np.where(windows.known > 0, windows.target - forecast(windows), np.nan)
+    inside = origins[:, None] + np.arange(reader.shape.horizon) < fold.end[rows][:, None]
+    truth = reader.restore(windows.target.astype(np.float64), windows)
+    return windows, np.where(inside & (windows.known > 0), truth, np.nan)
 
 
-def _solver(reader: WindowReader, rows: Whole, origins: Whole) -> Callable[[float], LinearForecast]:
-    """Return the ridge regression of some windows as a function of its penalty."""
-    shape = reader.shape
-    gram, cross, count = _normal_equations(reader, rows, origins)
-    values, vectors = np.linalg.eigh(gram)
-    projected = vectors.T @ cross
-    unit = max(np.trace(gram) / len(gram), 1e-12)
+def _costs(forecast: LinearForecast, reader: WindowReader, windows: Windows, truth: Doubles, scale: Doubles) -> Doubles:
+    """Return absolute errors [windows, H], each divided by what repeating the season costs its series."""
+    return np.abs(reader.restore(forecast(windows), windows) - truth) / scale[:, None]
+
+
+def _solvers(
+    reader: WindowReader, folds: list[Fold], rows: Whole, origins: Whole
+) -> list[Callable[[float], LinearForecast]]:
+    """Return the ridge regression as a function of its penalty: of all windows, and of those that meet no fold."""
+    horizon = reader.shape.horizon
+    total = _Products.zero(reader.shape)
+    met = [_Products.zero(reader.shape) for _ in folds]
+    for begin in range(0, len(rows), BLOCK):
+        part = slice(begin, begin + BLOCK)
+        windows = reader.read(rows[part], origins[part])
+        whole = windows.known.all(axis=1)
+        inputs = np.concatenate([windows.values, np.ones((len(rows[part]), 1), np.float32)], axis=1)
+        targets = np.clip(windows.target, -LARGEST_TARGET, LARGEST_TARGET)
+        total.add(inputs[whole], targets[whole])
+        for fold, hidden in zip(folds, met, strict=True):
+            inside = whole & fold.meets(rows[part], origins[part], horizon)
+            hidden.add(inputs[inside], targets[inside])
+    return [_solver(total), *(_solver(total.without(hidden)) for hidden in met)]
+
+
+@dataclass
+class _Products:
+    """Inputs' products [L+1, L+1], inputs by targets [L+1, H], and how many windows they are of."""
+
+    gram: Doubles
+    cross: Doubles
+    count: int = 0
+
+    @staticmethod
+    def zero(shape: WindowShape) -> _Products:
+        return _Products(np.zeros((shape.context + 1, shape.context + 1)), np.zeros((shape.context + 1, shape.horizon)))
+
+    def add(self, inputs: np.ndarray, targets: np.ndarray) -> None:
+        self.gram += inputs.T @ inputs
+        self.cross += inputs.T @ targets
+        self.count += len(inputs)
+
+    def without(self, other: _Products) -> _Products:
+        return _Products(self.gram - other.gram, self.cross - other.cross, self.count - other.count)
+
+
+def _solver(products: _Products) -> Callable[[float], LinearForecast]:
+    values, vectors = np.linalg.eigh(products.gram)
+    projected = vectors.T @ products.cross
+    unit = max(np.trace(products.gram) / len(products.gram), 1e-12)
 
     def solve(penalty: float) -> LinearForecast:
-        if not count or np.isinf(penalty):
-            return LinearForecast(np.zeros((shape.horizon, shape.context)), np.zeros(shape.horizon))
+        if not products.count or np.isinf(penalty):
+            return LinearForecast(
+                np.zeros((products.cross.shape[1], len(products.gram) - 1)), np.zeros(products.cross.shape[1])
+            )
         weights = (vectors @ (projected / (np.maximum(values, 0) + penalty * unit)[:, None])).T
         return LinearForecast(weights[:, :-1], weights[:, -1])
 
     return solve
-
-
-def _normal_equations(reader: WindowReader, rows: Whole, origins: Whole) -> tuple[Doubles, Doubles, int]:
-    """Return inputs' products [L+1, L+1], inputs by targets [L+1, H], and how many windows were whole."""
-    shape = reader.shape
-    gram = np.zeros((shape.context + 1, shape.context + 1))
-    cross = np.zeros((shape.context + 1, shape.horizon))
-    count = 0
-    for begin in range(0, len(rows), BLOCK):
-        windows = reader.read(rows[begin : begin + BLOCK], origins[begin : begin + BLOCK])
-        whole = windows.known.all(axis=1)
-        inputs = np.concatenate([windows.values[whole], np.ones((int(whole.sum()), 1), np.float32)], axis=1)
-        targets = np.clip(windows.target[whole], -LARGEST_TARGET, LARGEST_TARGET)
-        gram += inputs.T @ inputs
-        cross += inputs.T @ targets
-        count += len(inputs)
-    return gram, cross, count
-
-
-def _held_out(split: Split, shape: WindowShape) -> tuple[WindowReader, Windows, Doubles, Doubles]:
-    reader = WindowReader(split.whole, shape, split.train)
-    rows, origins = validation_picks(split, shape.horizon).spread(MOST_CHECKED)
-    windows = reader.read(rows, origins)
-    truth = np.where(windows.known > 0, reader.restore(windows.target.astype(np.float64), windows), np.nan)
-    return reader, windows, truth, season_errors(split.train, shape.season)[rows]
-
-
-def _loss(forecast: LinearForecast, reader: WindowReader, windows: Windows, truth: Doubles, scale: Doubles) -> float:
-    """Return the mean absolute error of the windows, each divided by what repeating its season costs."""
-    errors = np.abs(reader.restore(forecast(windows), windows) - truth) / scale[:, None]
-    known = ~np.isnan(errors)
-    return float(np.where(known, errors, 0).sum() / max(int(known.sum()), 1))

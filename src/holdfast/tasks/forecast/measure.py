@@ -11,7 +11,7 @@ import numpy as np
 from holdfast.tasks.forecast.baselines import BASELINES, forecast_baselines
 from holdfast.tasks.forecast.data import SeriesTable
 from holdfast.tasks.forecast.decode import forecast_frame
-from holdfast.tasks.forecast.linear import Split, validation_picks
+from holdfast.tasks.forecast.folds import Split
 from holdfast.tasks.forecast.score import score
 from holdfast.tasks.forecast.windows import Doubles, Series, Whole
 
@@ -84,7 +84,7 @@ def held_out_windows(split: Split, horizon: int) -> tuple[Whole, Whole]:
 
     Fewer steps than the horizon are held out of short series; then there is one window, of those.
     """
-    picks = validation_picks(split, horizon)
+    picks = split.folds()[0].picks(horizon)
     held = np.flatnonzero(split.held_out > 0)
     count = min(len(held), MOST_SERIES)
     rows = held[(np.arange(count) * len(held)) // max(count, 1)]

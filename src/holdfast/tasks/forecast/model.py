@@ -25,12 +25,14 @@ LEAST_GAP = 1e-4  # of the common scale, between neighbouring quantiles
 def forecast_layers(config: ForecastConfig, shape: WindowShape) -> list[Layer]:
     """List the layers of a forecaster, in the order the data passes; several networks are told apart by a number.
 
-    "linear" is the forecast in closed form, "spread" what its errors say of each future step, and "calibration" what
-    held-out windows ask to be added to each quantile in the end.
+    "linear" is the forecast in closed form, "refit" what fitting it to the held-out steps too adds to it in the end,
+    "spread" what its errors say of each future step, and "calibration" what held-out windows ask to be added to each
+    quantile.
     """
     outputs = len(STUDENT if config.loss == "student" else QUANTILES)
     layers: list[Layer] = [
         LinearLayer("linear", shape.context, shape.horizon),
+        LinearLayer("refit", shape.context, shape.horizon),
         EmbeddingLayer("spread", shape.horizon, outputs),
         EmbeddingLayer("calibration", shape.horizon, len(QUANTILES)),
     ]
@@ -63,6 +65,8 @@ def build_network(config: ForecastConfig, shape: WindowShape, linear: Any, sprea
         modules["linear"].weight.copy_(torch.as_tensor(linear.weight))
         modules["linear"].bias.copy_(torch.as_tensor(linear.bias))
         modules["spread"].weight.copy_(torch.as_tensor(spread))
+        modules["refit"].weight.zero_()
+        modules["refit"].bias.zero_()
         modules["calibration"].weight.zero_()
         for number in range(config.seeds):
             modules[f"output{number}"].weight.zero_()
@@ -76,6 +80,7 @@ class ForecastNetwork(TaskNetwork):
     def __init__(self, layers: list[Layer], modules: torch.nn.ModuleDict, config: ForecastConfig, shape: WindowShape):
         super().__init__(layers, modules)
         self.config, self.shape = config, shape
+        modules["refit"].requires_grad_(False)
         modules["calibration"].requires_grad_(False)
 
     def forward(self, windows: Windows) -> Tensor:
@@ -88,7 +93,7 @@ class ForecastNetwork(TaskNetwork):
         steps, lengths = self._steps(parts, windows)
         modules: Any = self.modules_by_name
         raw = torch.stack([self._correction(number, steps, lengths, parts[3]) for number in range(self.config.seeds)])
-        linear = modules["linear"](parts[0])
+        linear = modules["linear"](parts[0]) + modules["refit"](parts[0])
         outputs = [self._spread(linear, one + modules["spread"].weight) for one in raw]
         return sum(outputs[1:], start=outputs[0]) / len(outputs)
 
@@ -149,19 +154,44 @@ def student_loss(outputs: Tensor, target: Tensor) -> Tensor:
     return -torch.distributions.StudentT(tails, place, width).log_prob(target)
 
 
-def first_spread(errors: Doubles, loss: str) -> Doubles:
-    """Return the raw outputs [H, Q] whose quantiles, or distribution, are those of `errors` [windows, H] either way."""
+def first_spread(errors: Doubles, independent: int, loss: str) -> Doubles:
+    """Return the raw outputs [H, Q] whose quantiles, or distribution, are those of `errors` [windows, H] either way.
+
+    Where few windows know a step, the errors of all steps stand in, as wide as a straight line through their widths
+    says. Few independent errors widen the quantiles as Student's t distribution is wider than the normal one.
+    """
     errors = np.concatenate([errors, -errors])
     known = ~np.isnan(errors)
-    pooled = errors[known] if known.any() else np.array([-1.0, 1.0])
     rows = [errors[known[:, step], step] for step in range(errors.shape[1])]
-    rows = [row if len(row) >= 100 else pooled for row in rows]
+    if not known.any() or min(len(row) for row in rows) < 200:
+        widths = _widths(errors)
+        pooled = (errors / widths)[known] if known.any() else np.array([-1.0, 1.0])
+        rows = [width * pooled for width in widths]
     if loss == "student":
         widths = np.array([max(np.quantile(np.abs(row), 0.68), 10 * LEAST_GAP) for row in rows])
         return np.stack([np.zeros(len(rows)), _before_softplus(widths), np.full(len(rows), 2.0)], axis=1)
-    levels = np.stack([np.quantile(row, QUANTILES) for row in rows])
+    levels = np.stack([np.quantile(row, QUANTILES) for row in rows]) * few_factor(independent)
     gaps = _before_softplus(np.maximum(np.diff(levels, axis=1) - LEAST_GAP, 10 * LEAST_GAP))
     return np.concatenate([gaps[:, :MEDIAN], np.zeros((len(rows), 1)), gaps[:, MEDIAN:]], axis=1)
+
+
+def few_factor(independent: int) -> Doubles:
+    """Return by how much each of QUANTILES lies further out for so many independent errors [Q]."""
+    from scipy.stats import norm, t
+
+    levels = np.array([0.75 if level == 0.5 else level for level in QUANTILES])
+    return t.ppf(levels, max(independent, 3)) / norm.ppf(levels)
+
+
+def _widths(errors: Doubles) -> Doubles:
+    """Return the mean absolute error of each step [H] on a straight line, at least a quarter of the mean."""
+    count = (~np.isnan(errors)).sum(axis=0)
+    each = np.nansum(np.abs(errors), axis=0) / np.maximum(count, 1)
+    mean = float(each[count > 0].mean()) if count.any() else 0.0
+    if not mean or (count > 0).sum() < 3:
+        return np.full(errors.shape[1], mean or 1.0)
+    slope, level = np.polyfit(np.flatnonzero(count), each[count > 0], 1, w=np.sqrt(count[count > 0]))
+    return np.maximum(level + slope * np.arange(errors.shape[1]), mean / 4)
 
 
 def _before_softplus(values: Doubles) -> Doubles:

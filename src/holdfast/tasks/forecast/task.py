@@ -333,10 +333,14 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         if self.result is not None and (self.result.best is None or self.result.best >= self.start_loss):
             network.load_state_dict(before)
         decoder.calibrate(split)
+        report = ""
+        if not quiet:
+            report = report_fit(self, split, table, partial(decoder.forecast, split.whole, seen=split.train))
+        decoder.finish()
         if folder is not None:
             self.save_pretrained(folder)
-        if not quiet:
-            print(report_fit(self, split, table, partial(decoder.forecast, split.whole, seen=split.train)))
+        if report:
+            print(report)
 
     def _series_of(self, df: Any) -> tuple[Series, SeriesTable]:
         if df is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.tasks.forecast.bases import measure
 from holdfast.tasks.forecast.spread import spread_of
 
 Floats = NDArray[np.float32]
@@ -17,6 +17,7 @@ Whole = NDArray[np.int64]
 
 DAY = 86_400 * 10**6  # microseconds
 CYCLES = ("day", "week", "year")
+SHORTEST_MEMORY = 64  # steps
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ class WindowShape:
     num_historic: int = 0
     num_future: int = 0
     num_static: int = 0
+
+    @property
+    def memory(self) -> int:
+        """Past steps that are read: Theta's forecast looks further back than the network."""
+        return max(self.context, SHORTEST_MEMORY, 10 * self.season) if self.base == "theta" else self.context
 
     @property
     def past_features(self) -> int:
@@ -132,27 +138,27 @@ class WindowReader:
 
     def read(self, rows: Whole, origins: Whole) -> Windows:
         shape, series = self.shape, self.series
-        past = shape.context
-        steps = origins[:, None] + np.arange(-past, shape.horizon)
+        past, memory = shape.context, shape.memory
+        steps = origins[:, None] + np.arange(-memory, shape.horizon)
         inside = (steps >= 0) & (steps < series.lengths[rows][:, None])
         flat = series.starts[rows][:, None] + np.clip(steps, 0, series.lengths[rows][:, None] - 1)
         values = np.where(inside, transformed(series.values[flat], shape.transform), np.nan)
-        centre, scale, seasonal, base = measure(values[:, :past], self._floor[rows], shape)
-        observed = ~np.isnan(values)
-        filled = np.where(observed[:, :past], values[:, :past], seasonal)
+        measured = measure(values[:, :memory], self._floor[rows], shape)
+        centre, scale = measured.centre[:, None], measured.scale[:, None]
+        observed = ~np.isnan(values[:, memory - past :])
         with np.errstate(over="ignore"):
-            target = np.clip((values[:, past:] - base) / scale[:, None], -1e4, 1e4)
-        features = self._features(flat)
+            target = np.clip((values[:, memory:] - measured.base) / scale, -1e4, 1e4)
+        features = self._features(flat[:, memory - past :])
         return Windows(
-            ((filled - centre[:, None]) / scale[:, None]).astype(np.float32),
+            ((measured.filled - centre) / scale).astype(np.float32),
             observed[:, :past].astype(np.float32),
             features[:, :past],
             features[:, past:, features.shape[2] - shape.future_features :],
             series.static[rows],
             np.where(observed[:, past:], target, 0).astype(np.float32),
             observed[:, past:].astype(np.float32),
-            base,
-            scale,
+            measured.base,
+            measured.scale,
             np.clip(origins, 1, past),
         )
 
@@ -174,46 +180,6 @@ class WindowReader:
 def transformed(values: Doubles, transform: str) -> Doubles:
     """Return the values, or their logarithms."""
     return np.log(values) if transform == "log" else values
-
-
-def measure(past: Doubles, floor: Doubles, shape: WindowShape) -> tuple[Doubles, Doubles, Doubles, Doubles]:
-    """Return centre [B], scale [B], what the season suggests of the past [B, L], and base [B, H], of windows [B, L].
-
-    The scale is the standard deviation of the window, and not below `floor`, so that a flat stretch of a lively series
-    does not blow up what follows.
-    """
-    context, horizon, season = shape.context, shape.horizon, shape.season
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # windows without any value
-        mean = np.nan_to_num(np.nanmean(past, axis=1))
-        scale = np.nan_to_num(np.nanstd(past, axis=1))
-    cycles = min(context // season, 52) if season > 1 else 0
-    phases = np.repeat(mean[:, None], max(season, 1), axis=1)
-    last_season = phases
-    if cycles:
-        block = past[:, context - cycles * season :].reshape(len(past), cycles, season)
-        count = (~np.isnan(block)).sum(axis=1)
-        phases = np.where(count > 0, np.nansum(block, axis=1) / np.maximum(count, 1), mean[:, None])
-        last_season = np.where(np.isnan(block[:, -1]), phases, block[:, -1])
-    ahead, behind = np.arange(horizon) % max(season, 1), np.arange(-context, 0) % max(season, 1)
-    centre, base = mean, np.repeat(mean[:, None], horizon, axis=1)
-    if shape.base == "last":
-        centre = last_observed(past, mean)
-        base = np.repeat(centre[:, None], horizon, axis=1)
-    elif shape.base == "season":
-        base = phases[:, ahead]
-    elif shape.base == "naive":
-        base = last_season[:, ahead] if cycles else np.repeat(last_observed(past, mean)[:, None], horizon, axis=1)
-    scale = np.maximum(scale, floor)
-    flat = scale <= 1e-9 * np.maximum(np.abs(mean), 1e-300)
-    return centre, np.where(flat, np.maximum(np.abs(mean), 1.0), scale), phases[:, behind], base
-
-
-def last_observed(past: Doubles, otherwise: Doubles) -> Doubles:
-    """Return the last known value of each window [B, L]."""
-    known = ~np.isnan(past)
-    place = past.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-    return np.where(known.any(axis=1), past[np.arange(len(past)), place], otherwise)
 
 
 def sums(values: Doubles, starts: Whole) -> Doubles:

@@ -1,0 +1,95 @@
+"""What is held out of series to choose and to stop by, and further parts that are hidden in turn to choose a start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from holdfast.tasks.forecast.windows import Picks, Series, Whole
+
+MOST_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A stretch of each series that is hidden.
+
+    Attributes:
+        begin, end: [S] its first step, and the one after its last.
+    """
+
+    begin: Whole
+    end: Whole
+
+    @property
+    def size(self) -> Whole:
+        return self.end - self.begin
+
+    def picks(self, horizon: int) -> Picks:
+        """Return the origins whose steps ahead are hidden; one that reaches beyond, where the stretch is shorter."""
+        first = np.maximum(self.begin, 1)
+        return Picks(first, np.where(self.size >= 1, np.maximum(self.end - horizon, first), first - 1))
+
+    def meets(self, rows: Whole, origins: Whole, horizon: int) -> np.ndarray:
+        """Return whether some step ahead of each (series, origin) is hidden."""
+        return (origins < self.end[rows]) & (origins + horizon > self.begin[rows])
+
+
+@dataclass(frozen=True)
+class Split:
+    """Series with the held-out values removed, the whole series, and how many last steps of each are held out.
+
+    Attributes:
+        size: [S] how many last steps each could spare; zero of a series in `held_out` means that it is not its turn.
+    """
+
+    train: Series
+    whole: Series
+    held_out: Whole
+    size: Whole
+
+    @property
+    def by_series(self) -> bool:
+        """Whether only some of the series that could hold something out do so."""
+        return bool(((self.held_out == 0) & (self.size > 0)).any())
+
+    def mean_loss(self, costs: list[np.ndarray]) -> float:
+        """Return the mean of the costs of each fold's windows.
+
+        Of folds in time, what is held out counts as much as all others together: it alone is forecast from its past
+        only, as the future will be.
+        """
+        means = [float(np.nanmean(each)) for each in costs if not np.isnan(each).all()]
+        if not means:
+            return 0.0
+        if self.by_series or len(means) < 2:
+            return float(np.nanmean(np.concatenate(costs)))
+        return (means[0] + float(np.mean(means[1:]))) / 2
+
+    def folds(self) -> list[Fold]:
+        """Return what is hidden in turn; what is held out comes first.
+
+        Where all series hold something out, stretches as long before it follow, but for the first of the longest
+        series. Where only some do, the ends of the others follow.
+        """
+        lengths = self.whole.lengths
+        if self.by_series:
+            turns = np.arange(len(lengths)) % MOST_FOLDS
+            return [Fold(lengths - np.where(turns == turn, self.size, 0), lengths) for turn in range(MOST_FOLDS)]
+        longest = int(lengths.argmax())
+        number = lengths[longest] // max(self.held_out[longest], 1) - 1
+        ends = [lengths - turn * self.held_out for turn in range(int(np.clip(number, 1, MOST_FOLDS)))]
+        return [Fold(np.maximum(end - self.held_out, 0), np.maximum(end, 0)) for end in ends]
+
+
+def training_picks(lengths: Whole, context: int, horizon: int) -> Picks:
+    """Return the origins to train on: with the whole context in long series, with down to half of it in short ones.
+
+    Args:
+        lengths: [S] how many first steps of each series there are to train on.
+    """
+    room = np.maximum(lengths - horizon, 0)
+    first = np.maximum(np.minimum(context, room // 2), 1)
+    last = np.where(room >= 1, np.maximum(room, first), np.where(lengths >= 2, first, 0))
+    return Picks(first, last)
