@@ -216,7 +216,7 @@ def test_table_and_json_have_every_contender():
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["LSTM", "LSTM+peephole", "simple", "other"]
     assert "| 1.050 | 0.415 to 1.685 |" in lines[2]
     assert "| 3.000 |  |" in lines[4]
-    assert "| 4.000 | -8.706 to 16.706 |" in lines[5]
+    assert "| 4.000 | 0.000 to 16.706 |" in lines[5]
     assert {line.count("|") for line in lines} == {9}
     record = json.loads(json.dumps(found.to_dict()))
     assert record["baselines"] == {"simple": 3.0, "other": 4.0}

@@ -40,7 +40,6 @@ from holdfast.nn.rnn import RNN
 from holdfast.spec import LAYER_NORM_EPS
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-_SIZES = ("num_embeddings", "hidden_size", "out_features", "features", "num_tags")
 
 
 def build_layers(layers: Sequence[Layer], *, init: Init = "torch", device: Any = None) -> nn.ModuleDict:
@@ -193,7 +192,7 @@ def read_config(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], list[La
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} is missing: {folder} is no saved Holdfast model.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
         raise CheckpointError(f"{path} has no list of layers.")
@@ -239,9 +238,26 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 def _check_total(layers: Sequence[Layer], found: int, path: Path) -> None:
     """Refuse sizes that a broken config blew up, before memory is taken for them."""
     for layer in layers:
-        sizes = [getattr(layer, name, 0) for name in _SIZES]
-        if max(sizes) > max(found, 1):
+        if _least_numbers(layer) > max(found, 1):
             raise CheckpointError(f"{path} is too small for layer {layer.name!r} of the config.")
+
+
+def _least_numbers(layer: Layer) -> int:
+    """Return how many numbers a layer holds at least; of one without any, how many features it has."""
+    match layer:
+        case EmbeddingLayer():
+            return layer.num_embeddings * layer.embedding_dim
+        case LinearLayer():
+            return max(layer.in_features, layer.out_features, layer.in_features * layer.out_features)
+        case RecurrentLayer():
+            width = layer.proj_size or layer.hidden_size
+            return layer.hidden_size * (layer.input_size + width) + (layer.num_layers - 1) * layer.hidden_size * width
+        case CrfLayer():
+            return layer.num_tags**2
+        case NormLayer() | PoolingLayer() | ScalerLayer():
+            return layer.features
+        case DropoutLayer():
+            return 0
 
 
 def _load_tensors(layers: Sequence[Layer], modules: nn.ModuleDict, tensors: dict[str, Tensor], path: Path) -> None:

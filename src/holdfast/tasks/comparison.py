@@ -171,8 +171,9 @@ class Comparison:
 
     def _written(self, found: Interval) -> str:
         """Return a mean and its interval as two cells of the table."""
-        write = self.metric.write
-        ends = "" if math.isnan(found.half) else f"{write(found.mean - found.half)} to {write(found.mean + found.half)}"
+        write, most = self.metric.write, math.inf if self.metric.lower_is_better else 1.0  # shares end there
+        low, high = max(found.mean - found.half, 0.0), min(found.mean + found.half, most)
+        ends = "" if math.isnan(found.half) else f"{write(low)} to {write(high)}"
         return f"{write(found.mean)} | {ends}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from typing import Any, TypeVar, get_args
 from holdfast.errors import ConfigError
 
 Config = TypeVar("Config", bound="TaskConfig")
+Record = TypeVar("Record")
+MOST = 10**9
+"""Beyond it a whole number in a saved file is no size or count."""
 
 
 class TaskConfig:
@@ -52,6 +55,43 @@ def check_share(config: Any, *names: str) -> None:
         value = getattr(config, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
             raise ConfigError(f"{name} must be at least 0 and below 1, got {value!r}.")
+
+
+def read_record(owner: type[Record], fields: Any, least: int = 0, **allowed: Any) -> Record:
+    """Make a dataclass of what JSON says it held, every value of its field's type; lists become tuples.
+
+    Args:
+        least: The smallest whole number that a field may hold.
+        allowed: What fields may hold, by name: a Literal type, or a collection.
+
+    Raises:
+        ValueError: it is no record of this kind.
+    """
+    if not isinstance(fields, dict):
+        raise ValueError(f"expected named fields, got {fields!r}")
+    known = {field.name: str(field.type) for field in dataclasses.fields(owner)}  # type: ignore[arg-type]
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    for name, value in values.items():
+        kinds = known.get(name, "no field").split(" | ")
+        fits = any(_is_kind(value, kind) for kind in kinds)
+        if fits and name in allowed:
+            choices = get_args(allowed[name]) or allowed[name]
+            fits = all(one in choices for one in (value if isinstance(value, tuple) else (value,)))
+        if not fits or (type(value) is int and not least <= value <= MOST):
+            raise ValueError(f"{name} cannot be {value!r}")
+    try:
+        return owner(**values)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _is_kind(value: Any, kind: str) -> bool:
+    if kind == "tuple[str, ...]":
+        return isinstance(value, tuple) and all(isinstance(one, str) for one in value)
+    if kind == "None":
+        return value is None
+    plain: dict[str, Any] = {"int": int, "str": str, "bool": bool, "float": (int, float)}
+    return kind in plain and isinstance(value, plain[kind]) and (kind == "bool" or not isinstance(value, bool))
 
 
 def _construct(owner: Any, fields: Any, here: str, where: str) -> Any:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from holdfast.errors import DataError
 from holdfast.tasks.classify.config import ClassifyConfig, Columns
 from holdfast.tasks.classify.data import Kind, clean_texts, join_steps, read_series, read_texts
+from holdfast.tasks.settings import read_record
 from holdfast.tasks.text import AbstractTokenizer, learn_tokenizer, learn_words, tokenizer_from_dict
 
 LONG = 50  # steps of the longest series that joining leaves, about
@@ -104,7 +105,9 @@ def reader_from_dict(fields: dict[str, Any], config: ClassifyConfig, where: str)
     kind, vocabulary, names = fields["kind"], fields["vocabulary"], fields["features"]
     tokenizer = None if vocabulary is None else tokenizer_from_dict(vocabulary, where)
     num_features, join = int(fields["num_features"]), int(fields["join"])
-    columns = None if fields["columns"] is None else Columns(**fields["columns"])
+    columns = None if fields["columns"] is None else read_record(Columns, fields["columns"])
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"features {names!r}")
     if kind not in ("series", "text") or (kind == "text") != (tokenizer is not None) or join < 1:
         raise ValueError(f"kind {kind!r} with join {join}")
     return Reader(config, kind, tokenizer, num_features, join, columns, names)

@@ -9,9 +9,10 @@ import numpy as np
 
 from holdfast.errors import ConfigError, DataError
 from holdfast.tasks.forecast.config import WindowSettings
-from holdfast.tasks.forecast.data import SeriesTable, continue_times, read_series
+from holdfast.tasks.forecast.data import Duplicates, Irregular, SeriesTable, continue_times, read_series
 from holdfast.tasks.forecast.folds import MOST_FOLDS, Split
 from holdfast.tasks.forecast.windows import Series, Whole
+from holdfast.tasks.settings import read_record
 from holdfast.tasks.times import in_zone
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ class Reading:
     @classmethod
     def from_dict(cls, fields: Any) -> Reading:
         """Read what `to_dict` gave; TypeError or ValueError where it is none."""
-        target = fields["target"] if isinstance(fields["target"], str) else tuple(fields["target"])
         scales = {str(name): (float(mean), float(deviation)) for name, (mean, deviation) in fields["scales"].items()}
         in_zone(np.zeros(1, "M8[us]"), fields.get("zone"))  # refuses a zone that there is not
-        return cls(**{**fields, "target": target, "scales": scales})
+        rest = {name: value for name, value in fields.items() if name != "scales"}
+        return replace(read_record(cls, rest, duplicates=Duplicates, irregular=Irregular), scales=scales)
 
     def table(self, source: Any, exogenous: tuple[str, ...], with_target: bool = True, **after: Any) -> SeriesTable:
         """Read a table; `after` and `overlap` are those of `read_series`."""

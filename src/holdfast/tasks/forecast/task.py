@@ -14,7 +14,7 @@ from holdfast.errors import CheckpointError, ConfigError, DataError
 from holdfast.layers import Layer
 from holdfast.tasks.cells import family_title
 from holdfast.tasks.estimator import AbstractEstimator, Folder, evaluating, read_facts
-from holdfast.tasks.forecast.config import ForecastConfig
+from holdfast.tasks.forecast.config import Base, ForecastConfig, Transform
 from holdfast.tasks.forecast.data import SeriesTable, default_season
 from holdfast.tasks.forecast.decode import check_levels, forecast_frame
 from holdfast.tasks.forecast.direct import DirectDecoder
@@ -31,7 +31,8 @@ from holdfast.tasks.forecast.model import ForecastNetwork
 from holdfast.tasks.forecast.plot import plot_forecast
 from holdfast.tasks.forecast.report import report_fit
 from holdfast.tasks.forecast.stream import Stream
-from holdfast.tasks.forecast.windows import Series, WindowShape
+from holdfast.tasks.forecast.windows import CYCLES, Series, WindowShape
+from holdfast.tasks.settings import read_record
 from holdfast.tasks.times import in_zone
 from holdfast.train.workers import check_one_process
 
@@ -362,7 +363,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         path = folder / WINDOWS_FILE
         fields = read_facts(path, self.noun)
         try:
-            shape = WindowShape(**{**fields["shape"], "cycles": tuple(fields["shape"]["cycles"])})
+            shape = read_record(WindowShape, fields["shape"], transform=Transform, base=Base, cycles=CYCLES)
             self._reading = Reading.from_dict(fields["reading"])
             decoder = DirectDecoder.load(self.config, shape, layers, modules)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
