@@ -183,6 +183,16 @@ def test_a_recurrent_network_may_be_overkill():
     assert words([result("lstm", [0.9, 0.91, 0.9])], {"majority": 0.5}, accuracy).startswith("Use the LSTM")
 
 
+def test_a_cell_that_may_be_better_by_chance_is_advised_with_a_doubt():
+    found = words([result("lstm", [1.0, 0.5, 0.6])], {"last value": 1.1})
+    assert found.startswith(
+        "Use the LSTM: in 5 s of training each it reaches the best error, 0.700. But it is not clear "
+    )
+    assert "better than last value (error 1.100)" in found
+    assert "But" not in words([result("lstm", [0.5, 0.51, 0.5])], {"last value": 1.1})
+    assert "But" not in words([result("lstm", [1.0, 0.5, 0.6])])
+
+
 def test_one_seed_calls_nothing_clear():
     found = words([result("lstm", [1.0]), result("gru", [5.0])], {"simple": 9.0})
     assert "is clear" not in found

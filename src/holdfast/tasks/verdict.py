@@ -21,7 +21,7 @@ def write_verdict(comparison: Comparison) -> str:
     The advice is the simplest method that is as good as the best for all that the intervals show.
     """
     cells = {cell.cell: cell for cell in comparison.cells}
-    lines = [_advise(comparison)]
+    lines = [_advise(comparison) + _doubt(comparison)]
     if "lstm" in cells:
         lines += [_lstm_against(comparison, cells["lstm"], other) for name, other in cells.items() if name != "lstm"]
         if comparison.baselines:
@@ -49,12 +49,12 @@ def clearly_better(comparison: Comparison, gap: Interval) -> bool:
 def _advise(comparison: Comparison) -> str:
     metric, best = comparison.metric, _best_cell(comparison)
     top, where = _mean(best), f"{_seconds(comparison)} s of training each"
-    for name, score in comparison.baselines.items():
-        if clearly_better(comparison, difference_from(best, score)) or not _near(comparison, score.value, top):
-            continue
+    simple = _overkill(comparison, best)
+    if simple is not None:
+        found = metric.write(comparison.baselines[simple].value)
         return (
-            f"Use {name}: a recurrent network is overkill here. "
-            f"It reaches {metric.name} {metric.write(score.value)}. The best cell, the {cell_title(best.cell)}, "
+            f"Use {simple}: a recurrent network is overkill here. It reaches {metric.name} {found}. "
+            f"The best cell, the {cell_title(best.cell)}, "
             f"reaches {metric.write(top)} in {where}, which is not clearly better."
         )
     for cell in sorted(comparison.cells, key=lambda cell: simplicity(cell.cell)):
@@ -68,6 +68,28 @@ def _advise(comparison: Comparison) -> str:
             f"the {cell_title(best.cell)}, {metric.write(top)}."
         )
     return f"Use the {cell_title(best.cell)}: in {where} it reaches the best {metric.name}, {metric.write(top)}."
+
+
+def _doubt(comparison: Comparison) -> str:
+    """Return a warning where a cell is advised that is better than the simple methods by chance, for all we know."""
+    best = _best_cell(comparison)
+    if not comparison.baselines or _overkill(comparison, best) is not None:
+        return ""
+    name = _best_baseline(comparison)
+    score = comparison.baselines[name]
+    if clearly_better(comparison, difference_from(best, score)):
+        return ""
+    found = f"{comparison.metric.name} {comparison.metric.write(score.value)}"
+    return f" But it is not clear that any cell is better than {name} ({found}): run more seeds to know."
+
+
+def _overkill(comparison: Comparison, best: CellResult) -> str | None:
+    """Return the simplest of the simple methods that is as good as the best cell for all we know."""
+    for name, score in comparison.baselines.items():
+        clear = clearly_better(comparison, difference_from(best, score))
+        if not clear and _near(comparison, score.value, _mean(best)):
+            return name
+    return None
 
 
 def _lstm_against(comparison: Comparison, lstm: CellResult, other: CellResult) -> str:
