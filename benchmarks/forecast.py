@@ -2,10 +2,11 @@
 
     HOLDFAST_DATA=folder python -m benchmarks.forecast --set m4_hourly --seeds 3
     HOLDFAST_DATA=folder python -m benchmarks.forecast --set etth1 --horizons 96 --seeds 3
+    HOLDFAST_DATA=folder python -m benchmarks.forecast --set m3_yearly --override loss=student
 
 Only horizon and season are set, and where a set has a validation part of its own, its size. Each run reads the test
-part once, after training; DEVELOPMENT says what was read of it before. The floors beside which the figures stand are in
-forecast_floors.json.
+part once, after training, and the linear forecast that training starts from once more; DEVELOPMENT says what was read
+of it before. The simple forecasts beside which the figures stand come from forecast_floors.json.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -28,17 +28,19 @@ import torch
 
 from benchmarks.forecast_floors import rounded
 from benchmarks.forecast_sets import SETS, ForecastSet
+from holdfast.kernels.cpu_level import cpu_name
 from holdfast.tasks.forecast import Forecaster
 from holdfast.tasks.forecast.baselines import forecast_baselines
-from holdfast.tasks.forecast.config import ForecastConfig, WindowSettings
+from holdfast.tasks.forecast.config import ForecastConfig, ForecastTraining, WindowSettings
 from holdfast.tasks.forecast.data import SeriesTable
 from holdfast.tasks.forecast.score import score
 
 RESULTS = Path(__file__).parent / "results" / "forecast.json"
+FLOORS = RESULTS.with_name("forecast_floors.json")
+MEASURED = ("MSE", "MAE", "RMSE", "MASE", "sMAPE", "OWA", "coverage-80", "coverage-95")
 WEATHER = ("DEWP", "TEMP", "PRES", "Iws", "Is", "Ir")
 
-NEVER = "never before the first run of these defaults"
-LINEAR_ONCE = "once, by the linear forecast alone"
+LINEAR_ONCE = "Once by the linear forecast alone."
 DEVELOPMENT = {
     "etth1": (
         "Test figures were in view while the design was made: about 30 ridge regressions (base, scale, penalty) at "
@@ -64,14 +66,18 @@ DEVELOPMENT = {
     "m3_monthly": LINEAR_ONCE,
     "m3_other": LINEAR_ONCE,
 }
-"""How often, and for what, test parts were read before the runs that are recorded."""
+"""How often, and for what, test parts were read before the first recorded runs."""
+FORMER = (
+    "Once by a run of the former defaults (a linear forecast chosen by the last held-out part alone, no Theta). Its "
+    "figures were known when these defaults were made, which were chosen on earlier cuts of the training parts."
+)
 
 
-def held_out_figures(data: ForecastSet, forecaster: Forecaster) -> dict[str, float]:
+def held_out_figures(data: ForecastSet, forecaster: Forecaster, conformal: bool) -> dict[str, float]:
     """Fit to all but the last steps of each series, and score the forecast of those."""
     train, test = data.split()
     forecaster.fit(train.frame, freq=train.freq, quiet=True)
-    forecast = forecaster.predict(level=[80, 95])
+    forecast = forecaster.predict(level=[80, 95], conformal=conformal)
     baselines = forecast_baselines(train, data.horizons[0], data.season, ["Naive2"])
     merged = test.merge(forecast, on=["unique_id", "ds"], validate="1:1").merge(baselines, on=["unique_id", "ds"])
     if len(merged) != len(test):
@@ -80,14 +86,15 @@ def held_out_figures(data: ForecastSet, forecaster: Forecaster) -> dict[str, flo
     return {str(name): float(value) for name, value in found.items()}
 
 
-def rolling_figures(data: ForecastSet, forecaster: Forecaster, horizon: int) -> dict[str, float]:
+def rolling_figures(data: ForecastSet, forecaster: Forecaster, horizon: int, conformal: bool) -> dict[str, float]:
     """Fit to the rows before the test part, and score forecasts from each of its rows, on scaled values."""
     if data.bounds is None:
         raise ValueError(f"{data.name} has no test rows of its own")
     table = data.table if data.name == "pm25" else scaled_table(data)
     forecaster.fit(first_rows(table, data.bounds[1]), freq=table.freq, quiet=True)
     windows = data.bounds[2] - data.bounds[1] - horizon + 1
-    forecast = forecaster.cross_validation(first_rows(table, data.bounds[2]), windows, 1, level=[80, 95])
+    shown = first_rows(table, data.bounds[2])
+    forecast = forecaster.cross_validation(shown, windows, 1, level=[80, 95], conformal=conformal)
     error = (forecast[forecaster.name] - forecast["y"]).to_numpy()
     known = ~np.isnan(error)
     found = {"MSE": float((error[known] ** 2).mean()), "MAE": float(np.abs(error[known]).mean())}
@@ -107,16 +114,23 @@ def first_rows(table: SeriesTable, rows: int) -> pd.DataFrame:
     return table.frame[table.frame.groupby("unique_id", sort=False).cumcount() < rows]
 
 
-def run(data: ForecastSet, horizon: int, seed: int, overrides: dict[str, Any]) -> dict[str, Any]:
-    """Train and measure once."""
-    windows = WindowSettings()
+def run(
+    data: ForecastSet, horizon: int, seed: int, overrides: dict[str, Any], conformal: bool, untrained: bool = False
+) -> dict[str, Any]:
+    """Train and measure once; `untrained` measures the linear forecast that training starts from."""
+    fields = dict(overrides)
+    windows = WindowSettings(historic=tuple(fields.pop("historic", WEATHER if data.name == "pm25" else ())))
     if data.bounds is not None:
         windows = replace(windows, validation_size=data.bounds[1] - data.bounds[0])
-    if data.name == "pm25":
-        windows = replace(windows, historic=WEATHER)
-    forecaster = Forecaster(horizon=horizon, season=data.season, windows=windows, seed=seed, **overrides)
+    train = ForecastTraining(**fields.pop("train", {}), seed=seed)
+    if untrained:
+        train = replace(train, max_steps=1, learning_rate=1e-12)
+    forecaster = Forecaster(horizon=horizon, season=data.season, windows=windows, train=train, **fields)
     began = time.perf_counter()
-    figures = held_out_figures(data, forecaster) if data.bounds is None else rolling_figures(data, forecaster, horizon)
+    if data.bounds is None:
+        figures = held_out_figures(data, forecaster, conformal)
+    else:
+        figures = rolling_figures(data, forecaster, horizon, conformal)
     result = forecaster.result
     return {
         "seed": seed,
@@ -129,25 +143,56 @@ def run(data: ForecastSet, horizon: int, seed: int, overrides: dict[str, Any]) -
     }
 
 
-def record(name: str, horizon: int, runs: list[dict[str, Any]], overrides: dict[str, Any]) -> None:
-    """Put the runs of one set and horizon into the results."""
+def record(
+    data: ForecastSet,
+    horizon: int,
+    runs: list[dict[str, Any]],
+    linear: dict[str, Any] | None,
+    overrides: dict[str, Any],
+) -> None:
+    """Put the runs of one set, horizon and list of overrides into the results."""
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"sets": {}}
-    measured = [
-        key for key in ("MSE", "MAE", "RMSE", "MASE", "sMAPE", "OWA", "coverage-80", "coverage-95") if key in runs[0]
-    ]
-    results["machine"] = {"cores": os.cpu_count(), "cpu": platform.machine(), "threads": torch.get_num_threads()}
+    measured = [name for name in MEASURED if name in runs[0]]
+    results["machine"] = {
+        "cores": os.cpu_count(),
+        "cpu": cpu_name(),
+        "threads": torch.get_num_threads(),
+        "note": "a loaded machine: seconds are of runs beside other work",
+    }
     results["packages"] = {package: version(package) for package in ("torch", "numpy", "pandas", "utilsforecast")}
     results["defaults"] = ForecastConfig().to_dict()
-    results["sets"].setdefault(name, {})[str(horizon)] = {
+    key = " ".join([str(horizon), *(f"{name}={value}" for name, value in overrides.items())])
+    row = {
         "command": "python -m benchmarks." + " ".join(["forecast", *sys.argv[1:]]),
         "overrides": overrides,
-        "mean": rounded({key: statistics.fmean(run[key] for run in runs) for key in measured}),
-        "deviation": rounded({key: statistics.pstdev(run[key] for run in runs) for key in measured}),
-        "test_set_read": f"once by each of these {len(runs)} runs",
-        "test_set_read_before": DEVELOPMENT.get(name, NEVER),
+        "mean": rounded({name: statistics.fmean(run[name] for run in runs) for name in measured}),
+        "deviation": rounded({name: statistics.pstdev(run[name] for run in runs) for name in measured}),
+        "seconds": rounded(statistics.fmean(run["seconds"] for run in runs)),
+        "test_set_read": f"once by each of these {len(runs)} runs"
+        + (", and once by the start alone" if linear else ""),
+        "test_set_read_before": " ".join([DEVELOPMENT.get(data.name, ""), FORMER]).strip(),
         "runs": runs,
     }
+    if linear:
+        floors = json.loads(FLOORS.read_text(encoding="utf-8"))["sets"].get(data.name, {}).get("horizons", {})
+        row["beside"] = {
+            "linear start": {name: linear[name] for name in measured},
+            "simple forecasts": floors.get(str(horizon)),
+        }
+    results["sets"].setdefault(data.name, {})[key] = row
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def read_overrides(given: list[str]) -> dict[str, Any]:
+    """Return settings from name=value, the value as JSON or plain text."""
+    found: dict[str, Any] = {}
+    for one in given:
+        name, _, value = one.partition("=")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def main() -> None:
@@ -156,19 +201,21 @@ def main() -> None:
     parser.add_argument("--set", required=True, choices=list(SETS))
     parser.add_argument("--horizons", nargs="*", type=int, help="of the set's own; all of them when left out")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--cell", default="lstm", choices=("lstm", "gru", "rnn"))
+    parser.add_argument("--override", nargs="*", default=[], help="settings as name=value, such as loss=student")
+    parser.add_argument("--conformal", action="store_true", help="measure conformal intervals")
     arguments = parser.parse_args()
     if not arguments.data:
         parser.error("name the folder of the datasets with --data or HOLDFAST_DATA")
     data = SETS[arguments.set](Path(arguments.data))
-    overrides = {} if arguments.cell == "lstm" else {"cell": arguments.cell}
+    overrides = read_overrides(arguments.override)
+    named = overrides | ({"conformal": True} if arguments.conformal else {})
     for horizon in arguments.horizons or data.horizons:
         runs = []
         for seed in range(arguments.seeds):
-            runs.append(run(data, horizon, seed, overrides))
-            print(data.name, horizon, json.dumps(runs[-1]), flush=True)
-        if not overrides:
-            record(data.name, horizon, runs, overrides)
+            runs.append(run(data, horizon, seed, overrides, arguments.conformal))
+            print(data.name, horizon, named, json.dumps(runs[-1]), flush=True)
+        linear = None if named else run(data, horizon, 0, {}, False, untrained=True)
+        record(data, horizon, runs, linear, named)
 
 
 if __name__ == "__main__":

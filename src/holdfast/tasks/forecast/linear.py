@@ -94,6 +94,7 @@ def choose_shape(split: Split, shape: WindowShape, settings: WindowSettings) -> 
     alike = [shape for shape in tried if shape.transform == best.transform and tried[shape].loss <= enough]
     best = max(alike, key=lambda candidate: candidate.context)
     if settings.base == "auto":
+        tried = {best: tried[best]}
         for base in ("level", "last", "naive", "theta"):
             candidate = replace(best, base=base)
             if base == "theta" and candidate.memory > LONGEST_MEMORY:
