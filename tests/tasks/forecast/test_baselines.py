@@ -138,3 +138,11 @@ def test_air_passengers_are_forecast_as_others_do(data_folder):
     # statsmodels 0.15: ThetaModel(values[:-24], period=12, use_test=True).fit().forecast(24, theta=2)
     np.testing.assert_allclose(found[:3], [341.6, 335.6, 385.4], rtol=0.005)
     assert np.abs(found / values[-24:] - 1).mean() < 0.14
+
+
+def test_histories_that_begin_together_are_smoothed_as_among_others():
+    history = np.random.default_rng(0).standard_normal((6, 40)).cumsum(axis=1)
+    late = np.full((1, 40), np.nan)
+    late[0, 25:] = history[0, 25:]
+    among = theta(np.concatenate([history, late]), 5, 4)
+    np.testing.assert_array_equal(theta(history, 5, 4), among[:-1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -183,6 +185,17 @@ def test_batches_go_on_where_they_were():
     assert not np.array_equal(skipped[0].target, skipped[1].target)
     with pytest.raises(ValueError, match="batch_size"):
         WindowBatches(reader, picks, 5).load_state_dict(first.state_dict())
+
+
+def test_blocks_are_the_batch_in_order():
+    values = np.random.default_rng(0).standard_normal(30)
+    reader = WindowReader(series_of(values, dated=True), WindowShape(8, 4, 4, cycles=("day",)))
+    whole = reader.read(np.zeros(5, int), np.array([10, 12, 14, 20, 3]))
+    blocks = list(whole.blocks(2))
+    assert [len(block.values) for block in blocks] == [2, 2, 1]
+    for field in fields(whole):
+        joined = np.concatenate([getattr(block, field.name) for block in blocks])
+        np.testing.assert_array_equal(joined, getattr(whole, field.name))
 
 
 def test_calendar_tells_the_weekday_and_the_season_of_the_year():

@@ -220,17 +220,22 @@ def _smooth(history: Values) -> Values:
 
     Levels are linear in the first one: run from zero, with `weight` for what a first level of one would leave.
     """
-    count = len(history)
-    level, weight = np.zeros((count, len(_ALPHAS))), np.ones((count, len(_ALPHAS)))
-    squares, products, powers = np.zeros((3, count, len(_ALPHAS)))
-    for value in history.T:
-        present = ~np.isnan(value)[:, None]
-        error = np.where(present, value[:, None] - level, 0.0)
+    present = ~np.isnan(history)
+    ragged = not present.all()
+    rows = len(history) if ragged else 1  # where all begin together they share the weights
+    level, squares, products = np.zeros((3, len(history), len(_ALPHAS)))
+    weight, powers, kept = np.ones((rows, len(_ALPHAS))), np.zeros((rows, len(_ALPHAS))), 1 - _ALPHAS
+    for value, known in zip(history.T, present.T, strict=True):
+        error, counted = value[:, None] - level, weight
+        if ragged:
+            known = known[:, None]
+            error, counted = np.where(known, error, 0.0), np.where(known, weight, 0.0)
+            kept = np.where(known, 1 - _ALPHAS, 1.0)
         squares += error**2
-        products += np.where(present, error * weight, 0.0)
-        powers += np.where(present, weight**2, 0.0)
+        products += error * counted
+        powers += counted**2
         level += _ALPHAS * error
-        weight *= np.where(present, 1 - _ALPHAS, 1.0)
+        weight *= kept
     first = products / np.where(powers > 0, powers, 1)
     loss = squares - products * first
     best = np.argmin(loss, axis=1)[:, None]

@@ -10,7 +10,7 @@ from torch import nn
 
 from holdfast.layers import Layer
 from holdfast.tasks.forecast.config import ForecastConfig
-from holdfast.tasks.forecast.decode import calibrate, forecast_calibrated, forecast_windows
+from holdfast.tasks.forecast.decode import BLOCK, calibrate, forecast_calibrated, forecast_windows
 from holdfast.tasks.forecast.folds import Split, training_picks
 from holdfast.tasks.forecast.linear import choose_shape
 from holdfast.tasks.forecast.model import ForecastNetwork, build_network, first_spread, forecast_layers
@@ -108,7 +108,11 @@ class FitTask:
         return loss, None, {"count": count}
 
     def evaluate(self) -> dict[str, float]:
-        return {"loss": float(self.model.loss(self.held_out)[0])}
+        total = known = 0.0
+        for windows in self.held_out.blocks(BLOCK):
+            loss, count = self.model.loss(windows)
+            total, known = total + float(loss) * count, known + count
+        return {"loss": total / (known or 1.0)}
 
 
 def set_refit(network: ForecastNetwork, weight: Any, bias: Any) -> tuple[torch.Tensor, torch.Tensor]:

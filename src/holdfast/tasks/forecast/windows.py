@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,11 @@ class Windows:
     base: Doubles
     scale: Doubles
     lengths: Whole
+
+    def blocks(self, size: int) -> Iterator[Windows]:
+        """Yield them in order, at most `size` at a time."""
+        for begin in range(0, len(self.values), size):
+            yield Windows(*(getattr(self, field.name)[begin : begin + size] for field in fields(self)))
 
 
 class WindowReader:
