@@ -102,3 +102,11 @@ def test_sums_of_parts_are_those_of_the_whole():
     np.testing.assert_allclose(whole.deviation[2], values[2].std(), rtol=1e-6)
     np.testing.assert_allclose(spread_of(values[0], np.array([0, 100])), np.nanstd(values[0]), rtol=1e-6)
     assert whole.deviation[1] == 0
+
+
+def test_forecasts_from_theta_look_back_as_far_after_updates():
+    windows = WindowSettings(context=8, base="theta")
+    forecaster = small_forecaster(seed=0, windows=windows).fit(days(FRAME, 0, 120), quiet=True)
+    assert forecaster._decoder().memory == 80
+    forecaster.update(days(FRAME, 120, 160))
+    pd.testing.assert_frame_equal(forecaster.predict(level=80), forecaster.predict(FRAME, level=80), check_exact=True)
