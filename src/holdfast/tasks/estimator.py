@@ -61,6 +61,8 @@ class AbstractEstimator(Generic[Config, Network]):
     noun: ClassVar[str]
     """What messages call the estimator, such as "language model"."""
     config_type: ClassVar[type[TaskConfig]]
+    model: Network | None = None
+    result: TrainResult | None = None
 
     def __init__(self, config: Config | None = None, *, device: Any = "cpu", **fields: Any):
         defaults: Any = config or self.config_type()  # of the type that the task names as Config
@@ -69,8 +71,6 @@ class AbstractEstimator(Generic[Config, Network]):
         except TypeError as error:
             raise ConfigError(f"{type(self).__name__}: {error}.") from error
         self.device = torch.device(device)
-        self.model: Network | None = None
-        self.result: TrainResult | None = None
 
     @property
     def layers(self) -> list[Layer]:

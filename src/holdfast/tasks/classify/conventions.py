@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import warnings
 from typing import Any, TypeVar
 
 from holdfast.errors import ConfigError
@@ -51,6 +53,11 @@ class SklearnConventions:
         self.config = dataclasses.replace(self.config, **whole)
         return self
 
+    def _network(self) -> Any:
+        if self.model is None:
+            raise _unfitted("This classifier is not trained yet. Call fit first, or load one with from_pretrained.")
+        return self.model
+
     def __sklearn_is_fitted__(self) -> bool:
         return self.model is not None
 
@@ -65,3 +72,21 @@ class SklearnConventions:
             regressor_tags=None,
             input_tags=InputTags(three_d_array=True, string=True),
         )
+
+
+def warn_of_column() -> None:
+    """Warn that labels came in one column, as scikit-learn does and with its own kind of warning if it is loaded."""
+    kind: type[Warning] = UserWarning
+    if "sklearn" in sys.modules:
+        from sklearn.exceptions import DataConversionWarning as kind
+    message = "A column-vector y was passed when a 1d array was expected. Change the shape of y with y.ravel()."
+    warnings.warn(message, kind, stacklevel=4)
+
+
+def _unfitted(message: str) -> ConfigError:
+    """Return our error, which is scikit-learn's own as well where that is loaded."""
+    if "sklearn" not in sys.modules:
+        return ConfigError(message)
+    from sklearn.exceptions import NotFittedError
+
+    return type("NotFittedError", (ConfigError, NotFittedError), {})(message)

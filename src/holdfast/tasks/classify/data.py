@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from holdfast.errors import DataError
 from holdfast.tasks.batches import LengthBatches
 from holdfast.tasks.classify.config import TextSettings
+from holdfast.tasks.classify.conventions import warn_of_column
 from holdfast.tasks.text import AbstractTokenizer
 
 Kind = Literal["series", "text"]
@@ -91,6 +92,8 @@ def listed(x: Any) -> Any:
             f"Expected 2D array [examples, steps] or 3D array [examples, steps, features], got shape {x.shape} "
             "instead. Reshape your data, for a single series with X.reshape(1, -1)."
         )
+    if x.dtype.kind in "biuf" and x.ndim == 2 and not x.shape[1]:
+        raise DataError(f"The series have no steps: 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
     return x
 
 
@@ -189,8 +192,12 @@ def read_labels(y: Any, count: int) -> NDArray[Any]:
     Raises:
         DataError: there are not as many as examples, or they are not names of classes.
     """
-    labels = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    try:
+        labels = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"y must hold one label for each example, and it is no plain list: {error}.") from error
     if labels.ndim == 2 and labels.shape[1] == 1:
+        warn_of_column()
         labels = labels[:, 0]
     if labels.ndim != 1:
         raise DataError(f"y must hold one label for each example, got shape {labels.shape}.")

@@ -67,11 +67,11 @@ class Classifier(SklearnConventions, AbstractEstimator[ClassifyConfig, ClassifyN
     """
 
     kind, noun, config_type = "classify", "classifier", ClassifyConfig
+    reader: Reader | None = None
 
     def __init__(self, config: ClassifyConfig | None = None, *, device: Any = "cpu", **fields: Any):
         super().__init__(config, device=device, **fields)
         self._device_given = device
-        self.reader: Reader | None = None
 
     def fit(
         self,

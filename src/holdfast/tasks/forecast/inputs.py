@@ -48,9 +48,13 @@ class Reading:
     def from_dict(cls, fields: Any) -> Reading:
         """Read what `to_dict` gave; TypeError or ValueError where it is none."""
         scales = {str(name): (float(mean), float(deviation)) for name, (mean, deviation) in fields["scales"].items()}
-        in_zone(np.zeros(1, "M8[us]"), fields.get("zone"))  # refuses a zone that there is not
         rest = {name: value for name, value in fields.items() if name != "scales"}
-        return replace(read_record(cls, rest, duplicates=Duplicates, irregular=Irregular), scales=scales)
+        reading = replace(read_record(cls, rest, duplicates=Duplicates, irregular=Irregular), scales=scales)
+        try:
+            in_zone(np.zeros(1, "M8[us]"), reading.zone)
+        except (LookupError, OSError, ValueError) as error:  # of a zone that there is not, or that names no file
+            raise ValueError(f"zone cannot be {reading.zone!r}") from error
+        return reading
 
     def table(self, source: Any, exogenous: tuple[str, ...], with_target: bool = True, **after: Any) -> SeriesTable:
         """Read a table; `after` and `overlap` are those of `read_series`."""
