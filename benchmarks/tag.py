@@ -5,8 +5,8 @@
     python -m benchmarks.tag --set conll2002_es         CoNLL-2002 Spanish, entities
     python -m benchmarks.tag --set wnut17               WNUT-17, emerging entities
 
-HOLDFAST_DATA names the folder of datasets. Each run reads the test set once, after training; --validation-only leaves
-it alone, and writes nothing.
+HOLDFAST_DATA names the folder of datasets. Each run reads the test set once, after training, and so do
+the baselines together; --validation-only leaves it alone, and writes nothing.
 """
 
 from __future__ import annotations
@@ -127,6 +127,7 @@ def main() -> None:
     if options.baselines:
         entry["baselines"] = run_baselines(options.set, "validation" if options.validation_only else "test")
         print(json.dumps(entry["baselines"], indent=1))
+        entry["test_set_read"] = entry.get("test_set_read", 0) + (not options.validation_only)
     else:
         _run_seeds(entry, options, results)
     if not options.validation_only:

@@ -35,7 +35,7 @@ def main() -> None:
 
     words, tags, intents = journeys()
     size = 8 if options.tiny else 32
-    tagger = Tagger(hidden_size=size, word_size=size, character_hidden_size=size, epochs=1 if options.tiny else 10)
+    tagger = Tagger(hidden_size=size, word_size=size, character_hidden_size=size, epochs=1 if options.tiny else 30)
     tagger.fit(words, tags, intents=intents, quiet=options.tiny)
 
     new = "Ann Lee flies to New York from Oslo".split()

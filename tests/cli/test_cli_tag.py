@@ -13,8 +13,8 @@ import holdfast as package
 from tests.tasks.tag_samples import small_sentences
 
 SMALL = (
-    "--hidden-size", "12", "--word-size", "12", "--character-hidden-size", "6", "--batch-size", "8", "--epochs", "12",
-    "--train.learning-rate", "0.01",
+    "--hidden-size", "24", "--word-size", "48", "--character-hidden-size", "8", "--batch-size", "8", "--epochs", "12",
+    "--train.learning-rate", "0.02",
 )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_settings_of_a_run_are_read_again(trained, tmp_path):
     settings = trained / "run" / "settings.yaml"
     done = holdfast("tag", "train", "--config", settings, "--epochs", 1, "--out", tmp_path / "run", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert "hidden_size: 12" in (tmp_path / "run" / "settings.yaml").read_text(encoding="utf-8")
+    assert "hidden_size: 24" in (tmp_path / "run" / "settings.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,9 @@ def small_sentences(count: int = 120, seed: int = 0) -> tuple[list[list[str]], l
 
 def small_tagger(steps: int = 120, seed: int = 0, **fields: Any) -> Tagger:
     """Return a small tagger that has not been trained."""
-    train = TrainSettings(max_steps=steps, learning_rate=1e-2, evaluate_every=20, checkpoint_every=10, seed=seed)
+    train = TrainSettings(max_steps=steps, learning_rate=2e-2, evaluate_every=20, checkpoint_every=10, seed=seed)
     sizes: dict[str, Any] = {
-        "hidden_size": 12, "word_size": 12, "character_size": 6, "character_hidden_size": 6, "batch_size": 8,
+        "hidden_size": 24, "word_size": 48, "character_size": 16, "character_hidden_size": 8, "batch_size": 8,
         "dropout": 0.2,
     }  # fmt: skip
     return Tagger(**(sizes | fields), train=train)

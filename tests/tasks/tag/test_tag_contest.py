@@ -15,7 +15,7 @@ from holdfast.tasks.tag.contest import TagContest
 from holdfast.tasks.tag.score import chunk_scores
 from tests.tasks.tag_samples import small_sentences
 
-SMALL = TagConfig(hidden_size=12, word_size=12, character_size=6, character_hidden_size=6, batch_size=8)
+SMALL = TagConfig(hidden_size=24, word_size=48, character_size=16, character_hidden_size=8, batch_size=8)
 
 
 def test_sentences_are_cut_in_three():

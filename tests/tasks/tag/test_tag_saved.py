@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import torch
 import holdfast
 from holdfast.errors import CheckpointError, ConfigError
 from holdfast.tasks.tag import Reading, TagConfig, Tagger
+from holdfast.tasks.tag.data import Vocabulary, pair_up
+from holdfast.tasks.tag.model import build_network
 from holdfast.tasks.tag.task import _budget
 from holdfast.train import Callback
 from tests.tasks.tag_samples import small_sentences, small_tagger
@@ -60,6 +63,8 @@ def test_every_cut_off_file_is_refused(saved, tmp_path):
         ("config.json", {"task": {"hidden_size": 9}}, "do not fit together"),
         ("vocabulary.json", {"tags": ["O", "B-X"]}, "do not fit together"),
         ("vocabulary.json", {"tags": ["O", "O"]}, "different texts"),
+        ("vocabulary.json", {"affixes": ["~a"]}, "do not fit together"),
+        ("vocabulary.json", {"affixes": None}, "affixes must be a list"),
         ("vocabulary.json", {"words": 3}, "words must be a list"),
         ("vocabulary.json", {"scheme": "odd"}, "no vocabulary of a tagger"),
     ],
@@ -119,7 +124,7 @@ def test_epochs_are_the_budget_unless_steps_are_given():
     assert tagger.fit(WORDS[:100], TAGS[:100], quiet=True).result.steps == 3 * 9  # 90 sentences train, 10 are held out
     assert _budget(TagConfig(), 1).max_steps == 60
     assert _budget(TagConfig(), 100).max_steps == 4000
-    assert _budget(TagConfig(), 784).max_steps == 15 * 784
+    assert _budget(TagConfig(), 784).max_steps == 8 * 784
     assert small_tagger(4, epochs=3).fit(WORDS, TAGS, quiet=True).result.steps == 4
 
 
@@ -134,3 +139,16 @@ def test_files_train_as_lists_do(tmp_path):
     by_lists = small_tagger(10).fit(WORDS[20:], TAGS[20:], validation=(WORDS[:20], TAGS[:20]), quiet=True)
     assert same_weights(by_files, by_lists)
     assert by_files.evaluate(files=[train, valid]) == by_lists.evaluate(WORDS[20:] + WORDS[:20], TAGS[20:] + TAGS[:20])
+
+
+def test_a_folder_without_affixes_loads_as_it_was(tmp_path):
+    tagger = small_tagger(5)
+    tagger.vocabulary = replace(Vocabulary.learn(pair_up(WORDS, TAGS), "bio"), affixes=())
+    tagger.model = build_network(tagger.config, tagger.vocabulary)
+    assert "affixes" not in tagger.model.modules_by_name
+    tagger.fit(WORDS, TAGS, quiet=True).save_pretrained(tmp_path)
+    path = tmp_path / "vocabulary.json"
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    assert fields.pop("affixes") == []  # the key that older folders lack
+    path.write_text(json.dumps(fields), encoding="utf-8")
+    assert Tagger.from_pretrained(tmp_path).tag(WORDS) == tagger.tag(WORDS)

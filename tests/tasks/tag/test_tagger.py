@@ -66,6 +66,7 @@ def test_an_untrained_chain_already_gives_tags_that_fit_together(crf):
     vocabulary = Vocabulary.learn(pair_up(WORDS, TAGS), "bio")
     network = build_network(TagConfig(crf=crf, hidden_size=8), vocabulary)
     with torch.no_grad():
+        network.modules_by_name["words"].weight.mul_(10)
         network.modules_by_name["output"].weight.mul_(30)
     sentences = EncodedSentences(pair_up(WORDS, TAGS), vocabulary)
     found = find_tags(network, vocabulary, sentences, proba=True)

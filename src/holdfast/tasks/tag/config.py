@@ -68,7 +68,7 @@ class TagConfig(TaskConfig):
     batch_size: int = 16
     """Sentences that are trained on side by side."""
     epochs: int = 0
-    """How often the data is read, unless train.max_steps or train.max_seconds are set. 0 chooses: 15 times, and small
+    """How often the data is read, unless train.max_steps or train.max_seconds are set. 0 chooses: 8 times, and small
     data up to 60 times, to make 4,000 updates."""
     train: TrainSettings = field(default_factory=TrainSettings)
     """How fast to train, and for how long if not for `epochs`."""

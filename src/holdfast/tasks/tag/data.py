@@ -21,6 +21,7 @@ from holdfast.tasks.tag.schemes import CHUNK_SCHEMES, convert_tags, detect_schem
 HELD_OUT = 0.1  # share of the sentences kept for validation when none are given
 UNKNOWN = 0  # id of unknown words and characters
 LONGEST = 32  # characters of a word that are read: of a longer one the first and the last 16
+AFFIXES = (-3, -2, 2, 3)  # characters of the beginnings (negative) and endings of a word that have vectors
 SHAPES = ("lower", "Capital", "UPPER", "mIxed", "1234", "a1", "...", "other")
 
 
@@ -42,6 +43,12 @@ def shape_of(word: str) -> int:
 def plain_word(word: str) -> str:
     """Return the form that words are looked up by: lower case, each digit a 0."""
     return re.sub(r"\d", "0", word.lower())
+
+
+def affixes_of(word: str) -> list[str]:
+    """Return the beginnings and endings of a word in the form of `plain_word`: "wal~", "wa~", "~ed", "~ked"."""
+    plain = plain_word(word)
+    return [f"{plain[:-size]}~" if size < 0 else f"~{plain[-size:]}" for size in AFFIXES]
 
 
 def pair_up(sentences: Any, tags: Any = None, intents: Any = None, name: str = "sentences") -> list[Sentence]:
@@ -170,6 +177,7 @@ class Vocabulary:
         tags: the tags, in BIO where they mark chunks.
         scheme: how the data writes them.
         intents: labels of whole sentences; empty without.
+        affixes: beginnings and endings that several words share, with id 0 as above; empty in models of old.
     """
 
     words: tuple[str, ...]
@@ -177,6 +185,7 @@ class Vocabulary:
     tags: tuple[str, ...]
     scheme: str
     intents: tuple[str, ...] = ()
+    affixes: tuple[str, ...] = ()
 
     def __post_init__(self):
         ids = {
@@ -184,6 +193,7 @@ class Vocabulary:
             "_character_ids": {character: n for n, character in enumerate(self.characters, 1)},
             "_tag_ids": {tag: n for n, tag in enumerate(self.tags)},
             "_intent_ids": {intent: n for n, intent in enumerate(self.intents)},
+            "_affix_ids": {affix: n for n, affix in enumerate(self.affixes, 1)},
         }
         for name, table in ids.items():
             object.__setattr__(self, name, table)
@@ -192,13 +202,15 @@ class Vocabulary:
     def learn(cls, sentences: Sequence[Sentence], scheme: str) -> Vocabulary:
         """Take in all that occurs, the most frequent first."""
         words = Counter(plain_word(word) for sentence in sentences for word in sentence.words)
+        affixes = Counter(affix for word in words for affix in set(affixes_of(word)))
+        shared = tuple(sorted(affix for affix, count in affixes.items() if count > 1))
         characters = Counter(character for sentence in sentences for word in sentence.words for character in word)
         tags = {tag for sentence in sentences for tag in sentence.tags or ()}
         if scheme in CHUNK_SCHEMES:  # an inside tag that happens not to occur may still be wanted
             tags |= {"O"} | {f"I-{tag[2:]}" for tag in tags if tag != "O"}
         intents = sorted({sentence.intent for sentence in sentences if sentence.intent is not None})
         ranked = [tuple(key for key, _ in sorted(c.items(), key=lambda i: (-i[1], i[0]))) for c in (words, characters)]
-        return cls(ranked[0], ranked[1], tuple(sorted(tags)), scheme, tuple(intents))
+        return cls(ranked[0], ranked[1], tuple(sorted(tags)), scheme, tuple(intents), shared)
 
     @property
     def chunked(self) -> bool:
@@ -211,6 +223,10 @@ class Vocabulary:
         cut = word if len(word) <= LONGEST else word[: LONGEST // 2] + word[-(LONGEST // 2) :]
         return [self._character_ids.get(character, UNKNOWN) for character in cut]  # type: ignore[attr-defined]
 
+    def affix_ids(self, word: str) -> list[int]:
+        """Return the ids of a word's affixes, one for each of AFFIXES."""
+        return [self._affix_ids.get(affix, UNKNOWN) for affix in affixes_of(word)]  # type: ignore[attr-defined]
+
     def tag_id(self, tag: str) -> int:
         """Return a tag's id, -1 for one that was never seen."""
         return self._tag_ids.get(tag, -1)  # type: ignore[attr-defined]
@@ -219,7 +235,7 @@ class Vocabulary:
         return self._intent_ids.get(intent, -1)  # type: ignore[attr-defined]
 
     def to_dict(self) -> dict[str, Any]:
-        names = ("words", "characters", "tags", "scheme", "intents")
+        names = ("words", "characters", "tags", "scheme", "intents", "affixes")
         return {n: v if isinstance(v := getattr(self, n), str) else list(v) for n in names}
 
     @classmethod
@@ -232,8 +248,8 @@ class Vocabulary:
         if not isinstance(fields, Mapping) or fields.get("scheme") not in ("plain", *CHUNK_SCHEMES):
             raise CheckpointError(f"{where} holds no vocabulary of a tagger.")
         lists = {}
-        for name in ("words", "characters", "tags", "intents"):
-            values = fields.get(name)
+        for name in ("words", "characters", "tags", "intents", "affixes"):
+            values = fields.get(name, [] if name == "affixes" else None)
             if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
                 raise CheckpointError(f"{where}: {name} must be a list of texts.")
             if len(set(values)) != len(values) or (name == "tags" and not values):
@@ -250,6 +266,7 @@ class Batch:
         words: ids [T, B].
         shapes: ids [T, B].
         forms: which of the U words each is [T, B].
+        affixes: ids [U, A] of the A beginnings and endings of each of the U words.
         characters: ids [C, U].
         character_lengths: characters of each of the U words.
         lengths: words of each sentence [B].
@@ -260,6 +277,7 @@ class Batch:
     words: NDArray[np.int64]
     shapes: NDArray[np.int64]
     forms: NDArray[np.int64]
+    affixes: NDArray[np.int64]
     characters: NDArray[np.int64]
     character_lengths: NDArray[np.int64]
     lengths: NDArray[np.int64]
@@ -281,6 +299,7 @@ class EncodedSentences:
         forms = {word: n for n, word in enumerate(dict.fromkeys(all_words))}
         self._forms = np.array([forms[word] for word in all_words], dtype=np.int64)
         self._characters = [vocabulary.character_ids(word) for word in forms]
+        self._affixes = np.array([vocabulary.affix_ids(word) for word in forms], dtype=np.int64)
         self.words = np.array([vocabulary.word_id(word) for word in forms], dtype=np.int64)[self._forms]
         self._shapes = np.array([shape_of(word) for word in forms], dtype=np.int64)[self._forms]
         self._tags = self._intents = None
@@ -319,8 +338,9 @@ class EncodedSentences:
         for column, ids in enumerate(spelled):
             characters[: len(ids), column] = ids
         return Batch(
-            np.where(counts, self.words[index], UNKNOWN), np.where(counts, self._shapes[index], 0), forms, characters,
-            character_lengths, lengths, None if self._tags is None else np.where(counts, self._tags[index], -1),
+            np.where(counts, self.words[index], UNKNOWN), np.where(counts, self._shapes[index], 0), forms,
+            self._affixes[used], characters, character_lengths, lengths,
+            None if self._tags is None else np.where(counts, self._tags[index], -1),
             None if self._intents is None else self._intents[which],
         )  # fmt: skip
 

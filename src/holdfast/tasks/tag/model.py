@@ -14,9 +14,9 @@ from holdfast.nn.build import build_layers
 from holdfast.tasks.cells import cell_spec
 from holdfast.tasks.estimator import TaskNetwork
 from holdfast.tasks.tag.config import TagConfig
-from holdfast.tasks.tag.data import SHAPES, UNKNOWN, Batch, Vocabulary
+from holdfast.tasks.tag.data import AFFIXES, SHAPES, UNKNOWN, Batch, Vocabulary
 
-SHAPE_SIZE = 8
+SHAPE_SIZE, AFFIX_SIZE = 8, 16
 
 
 def tag_layers(config: TagConfig, vocabulary: Vocabulary) -> list[Layer]:
@@ -32,6 +32,9 @@ def tag_layers(config: TagConfig, vocabulary: Vocabulary) -> list[Layer]:
             ),
         ]
         length += 2 * config.character_hidden_size
+    if vocabulary.affixes:
+        layers.append(EmbeddingLayer("affixes", len(vocabulary.affixes) + 1, AFFIX_SIZE))
+        length += len(AFFIXES) * AFFIX_SIZE
     layers += [
         EmbeddingLayer("words", len(vocabulary.words) + 1, config.word_size),
         EmbeddingLayer("shapes", len(SHAPES), SHAPE_SIZE),
@@ -52,10 +55,18 @@ def tag_layers(config: TagConfig, vocabulary: Vocabulary) -> list[Layer]:
 
 
 def build_network(config: TagConfig, vocabulary: Vocabulary) -> TagNetwork:
-    """Make a network with weights drawn from the config's seed."""
+    """Make a network with weights drawn from the config's seed.
+
+    Embeddings are drawn with a length of about one. A rare word nearly keeps the vector that it was drawn with: were it
+    as long as torch draws it, it would drown what its spelling and its neighbours say.
+    """
     layers = tag_layers(config, vocabulary)
     torch.manual_seed(config.train.seed)
-    return TagNetwork(layers, build_layers(layers))
+    modules = build_layers(layers)
+    for module in modules.values():
+        if isinstance(module, torch.nn.Embedding):
+            torch.nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+    return TagNetwork(layers, modules)
 
 
 class TagNetwork(TaskNetwork):
@@ -67,6 +78,9 @@ class TagNetwork(TaskNetwork):
         x = torch.cat([part(self._tensor(ids)) for part, ids in self._parts(batch)], dim=2)
         if "characters" in layer:
             x = torch.cat([x, self._spelling(batch)], dim=2)
+        if "affixes" in layer:
+            affixes = layer["affixes"](self._tensor(batch.affixes)).flatten(1)
+            x = torch.cat([x, affixes[self._tensor(batch.forms)]], dim=2)
         y, _ = layer["recurrent"](layer["dropout_in"](x), lengths=lengths)
         y = layer["dropout_out"](y)
         intents = None

@@ -36,7 +36,7 @@ from holdfast.train import TrainSettings
 from holdfast.train.workers import check_one_process
 
 VOCABULARY_FILE = "vocabulary.json"
-LEAST_EPOCHS, MOST_EPOCHS, LEAST_STEPS = 15, 60, 4000
+LEAST_EPOCHS, MOST_EPOCHS, LEAST_STEPS = 8, 60, 4000
 Words = Sequence[str]
 
 
