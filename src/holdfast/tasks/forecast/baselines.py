@@ -218,28 +218,27 @@ def _line(history: Values) -> tuple[Values, Values]:
 def _smooth(history: Values) -> Values:
     """Return the last level of simple exponential smoothing, with the alpha and first level of least squared error.
 
-    Levels are linear in the first one: run from zero, with `weight` for what a first level of one would leave.
+    Levels are linear in the first one: run from zero, with a weight for what a first level of one would leave. Before a
+    history begins both the level and the error are zero.
     """
-    present = ~np.isnan(history)
-    ragged = not present.all()
-    rows = len(history) if ragged else 1  # where all begin together they share the weights
-    level, squares, products = np.zeros((3, len(history), len(_ALPHAS)))
-    weight, powers, kept = np.ones((rows, len(_ALPHAS))), np.zeros((rows, len(_ALPHAS))), 1 - _ALPHAS
-    for value, known in zip(history.T, present.T, strict=True):
-        error, counted = value[:, None] - level, weight
-        if ragged:
-            known = known[:, None]
-            error, counted = np.where(known, error, 0.0), np.where(known, weight, 0.0)
-            kept = np.where(known, 1 - _ALPHAS, 1.0)
-        squares += error**2
-        products += error * counted
-        powers += counted**2
-        level += _ALPHAS * error
-        weight *= kept
+    rows, length = history.shape
+    absent = np.isnan(history)
+    begin = np.where(absent.all(axis=1), length, np.argmin(absent, axis=1))
+    weights = np.cumprod(np.concatenate([[np.ones_like(_ALPHAS)], np.repeat([1 - _ALPHAS], length, axis=0)]), axis=0)
+    powers = np.concatenate([[np.zeros_like(_ALPHAS)], np.cumsum(weights[:-1] ** 2, axis=0)])[length - begin]
+    values = np.where(absent, 0.0, history).T
+    together = (begin == begin[:1]).all()
+    level, squares, products, error, part = np.zeros((5, rows, len(_ALPHAS)))
+    for step in range(int(begin.min(initial=length)), length):
+        weight = weights[step - begin[0]] if together else weights[np.maximum(step - begin, 0)]
+        np.subtract(values[step, :, None], level, out=error)
+        squares += np.multiply(error, error, out=part)
+        products += np.multiply(error, weight, out=part)
+        level += np.multiply(error, _ALPHAS, out=part)
     first = products / np.where(powers > 0, powers, 1)
     loss = squares - products * first
     best = np.argmin(loss, axis=1)[:, None]
-    return np.take_along_axis(level + weight * first, best, axis=1)[:, 0]
+    return np.take_along_axis(level + weights[length - begin] * first, best, axis=1)[:, 0]
 
 
 def _prepared(history: Values) -> Values:
