@@ -193,6 +193,15 @@ def test_a_cell_that_may_be_better_by_chance_is_advised_with_a_doubt():
     assert "But" not in words([result("lstm", [1.0, 0.5, 0.6])])
 
 
+def test_too_few_updates_are_spoken_of():
+    hasty = result("lstm", [5.0, 5.1, 5.0])
+    hasty = replace(hasty, outcomes=[replace(outcome, steps=34) for outcome in hasty.outcomes])
+    found = words([hasty, result("rnn", [6.0, 6.1, 6.0])], {"last value": 0.99})
+    assert "The best cell, the LSTM, reaches 5.033 in 5 s of training each, which is clearly worse.\n" in found
+    assert "In 5 s the LSTM made 34 updates only, too few to have learnt much: compare again with more seconds" in found
+    assert "too few" not in words([result("lstm", [1.0, 1.1])])
+
+
 def test_one_seed_calls_nothing_clear():
     found = words([result("lstm", [1.0]), result("gru", [5.0])], {"simple": 9.0})
     assert "is clear" not in found

@@ -11,6 +11,8 @@ from holdfast.tasks.intervals import Interval
 if TYPE_CHECKING:
     from holdfast.tasks.comparison import CellResult, Comparison, Score
 
+_FEW = 100
+"""Updates, below which a cell has hardly begun to learn."""
 _NEAR = 0.02
 """How far behind the best, as a share, the simpler method may be and still be advised where no difference is clear."""
 
@@ -26,7 +28,7 @@ def write_verdict(comparison: Comparison) -> str:
         lines += [_lstm_against(comparison, cells["lstm"], other) for name, other in cells.items() if name != "lstm"]
         if comparison.baselines:
             lines.append(_lstm_against_baseline(comparison, cells["lstm"]))
-    return "\n".join([*lines, _meaning_of_clear(comparison)])
+    return "\n".join([*lines, *_haste(comparison), _meaning_of_clear(comparison)])
 
 
 def difference(one: CellResult, other: CellResult) -> Interval:
@@ -52,10 +54,12 @@ def _advise(comparison: Comparison) -> str:
     simple = _overkill(comparison, best)
     if simple is not None:
         found = metric.write(comparison.baselines[simple].value)
+        gap = difference_from(best, comparison.baselines[simple])
+        worse = "clearly worse" if _is_clear(gap) and metric.better(0.0, gap.mean) else "not clearly better"
         return (
             f"Use {simple}: a recurrent network is overkill here. It reaches {metric.name} {found}. "
             f"The best cell, the {cell_title(best.cell)}, "
-            f"reaches {metric.write(top)} in {where}, which is not clearly better."
+            f"reaches {metric.write(top)} in {where}, which is {worse}."
         )
     for cell in sorted(comparison.cells, key=lambda cell: simplicity(cell.cell)):
         if cell is best:
@@ -81,6 +85,17 @@ def _doubt(comparison: Comparison) -> str:
         return ""
     found = f"{comparison.metric.name} {comparison.metric.write(score.value)}"
     return f" But it is not clear that any cell is better than {name} ({found}): run more seeds to know."
+
+
+def _haste(comparison: Comparison) -> list[str]:
+    """Return a warning where the cells had no time to learn."""
+    slowest = min(comparison.cells, key=lambda cell: cell.steps)
+    if slowest.steps >= _FEW:
+        return []
+    return [
+        f"In {_seconds(comparison)} s the {cell_title(slowest.cell)} made {slowest.steps:.0f} updates only, too few to "
+        "have learnt much: compare again with more seconds before you rule a cell out."
+    ]
 
 
 def _overkill(comparison: Comparison, best: CellResult) -> str | None:
