@@ -10,6 +10,7 @@ from holdfast.tasks.cells import check_cell
 from holdfast.tasks.settings import TaskConfig, check_choices, check_share, check_whole
 from holdfast.train.settings import TrainSettings
 
+Decoder = Literal["direct", "recursive"]
 Loss = Literal["quantile", "student"]
 Transform = Literal["auto", "none", "log"]
 Base = Literal["auto", "level", "last", "season", "naive", "theta"]
@@ -94,6 +95,9 @@ class ForecastConfig(TaskConfig):
     """Steps of a season, such as 12 for months. 0 takes what the data's frequency suggests."""
     cell: str = "lstm"
     """The recurrent cell: lstm, gru or rnn; parts may be added, as in lstm+peephole or lstm+layer_norm."""
+    decoder: Decoder = "direct"
+    """How several steps are forecast: all at once (direct), or each from the one before, by sampled paths (recursive),
+    with a state that updates carry."""
     loss: Loss = "quantile"
     """What is learnt: quantiles, or the place, width and tails of a Student-t distribution."""
     hidden_size: int = 128
@@ -113,7 +117,9 @@ class ForecastConfig(TaskConfig):
 
     def __post_init__(self):
         check_cell(self)
-        check_choices(self, loss=Loss)
+        check_choices(self, decoder=Decoder, loss=Loss)
         check_whole(self, ("horizon", "hidden_size", "num_layers", "seeds", "batch_size"))
         check_whole(self, ("season",), 0)
         check_share(self, "dropout")
+        if self.decoder == "recursive" and (self.windows.patch > 1 or self.windows.base != "auto"):
+            raise ConfigError("The recursive decoder reads steps one by one and has no base: leave patch and base out.")

@@ -18,9 +18,8 @@ from holdfast.tasks.forecast.baselines import BASELINES, forecast_baselines
 from holdfast.tasks.forecast.config import ForecastConfig
 from holdfast.tasks.forecast.data import SeriesTable, default_season, read_series
 from holdfast.tasks.forecast.measure import up_to
-from holdfast.tasks.forecast.model import forecast_layers
 from holdfast.tasks.forecast.score import series_mase
-from holdfast.tasks.forecast.task import Forecaster
+from holdfast.tasks.forecast.task import DECODERS, Forecaster
 from holdfast.tasks.forecast.windows import WindowShape
 
 SIMPLEST_FIRST = ("Naive", "SeasonalNaive", "Theta")
@@ -75,7 +74,7 @@ class ForecastContest(ConfigContest):
         return {"table": hashlib.sha256(b"\0".join(parts)).hexdigest(), "config": self.config.to_dict()}
 
     def num_parameters(self, cell: str, hidden_size: int) -> int:
-        return num_parameters(forecast_layers(self._settings(cell, hidden_size), self._shape))
+        return num_parameters(DECODERS[self.config.decoder].layers(self._settings(cell, hidden_size), self._shape))
 
     def run(self, trial: Trial, folder: Path | None, *, test: bool) -> Outcome:
         forecaster = Forecaster(self._trial_settings(trial))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from holdfast.errors import ConfigError
-from holdfast.tasks.estimator import evaluating
+from holdfast.tasks.estimator import TaskNetwork, evaluating
 from holdfast.tasks.forecast.model import MEDIAN, QUANTILES, ForecastNetwork
 from holdfast.tasks.forecast.windows import Doubles, Whole, WindowReader, Windows
 
@@ -57,15 +57,19 @@ def _forecast(network: ForecastNetwork, reader: WindowReader, rows: Whole, origi
     return found
 
 
-def calibration_of(network: ForecastNetwork) -> Any:
+def calibration_of(network: TaskNetwork) -> Any:
     """Return the layer that holds what is added to each quantile."""
     return network.modules_by_name["calibration"]
 
 
 def quantiles_of(network: ForecastNetwork, windows: Windows) -> Doubles:
     """Return QUANTILES [B, H, Q] on the windows' common scale."""
-    outputs = network(windows).double().cpu().numpy()
-    if network.config.loss != "student":
+    return quantiles_from(network(windows).double().cpu().numpy(), network.config.loss)
+
+
+def quantiles_from(outputs: Doubles, loss: str) -> Doubles:
+    """Return QUANTILES [..., Q] from a network's outputs: themselves, or a distribution's [..., 3]."""
+    if loss != "student":
         return outputs
     place, width, tails = np.moveaxis(outputs, -1, 0)[..., None]
     return place + width * _student_quantiles(tails, np.array(QUANTILES))
@@ -78,17 +82,25 @@ def _student_quantiles(tails: Doubles, levels: Doubles) -> Doubles:
 
 
 def calibrate(network: ForecastNetwork, reader: WindowReader, rows: Whole, origins: Whole) -> None:
-    """Set the calibration: per future step, the move after which a share q of held-out values lies below quantile q.
-
-    Steps with few held-out values share one move (split conformal prediction, one side at a time).
-    """
+    """Set the calibration by windows whose future is known."""
     errors = []
     with evaluating(network):
         for begin in range(0, len(rows), BLOCK):
             windows = reader.read(rows[begin : begin + BLOCK], origins[begin : begin + BLOCK])
             gaps = windows.target[..., None] - quantiles_of(network, windows)
             errors.append(np.where(windows.known[..., None] > 0, gaps, np.nan))
-    gaps = np.concatenate(errors)
+    with torch.no_grad():
+        calibration_of(network).weight.copy_(torch.as_tensor(conformal_moves(np.concatenate(errors))))
+
+
+def conformal_moves(gaps: Doubles) -> Doubles:
+    """Return what to add to each quantile [H, Q] so that a share q of held-out values lies below quantile q.
+
+    Steps with few held-out values share one move (split conformal prediction, one side at a time).
+
+    Args:
+        gaps: [windows, H, Q] from each quantile to the value, NaN where it is unknown.
+    """
     moves = np.zeros(gaps.shape[1:])
     for place, quantile in enumerate(QUANTILES):
         for step in range(gaps.shape[1]):
@@ -98,9 +110,7 @@ def calibrate(network: ForecastNetwork, reader: WindowReader, rows: Whole, origi
             if len(known):
                 moves[step, place] = np.quantile(known, conformal_rank(quantile, len(known)))
     moves[:, MEDIAN] = 0.0  # the forecast itself stays
-    with torch.no_grad():
-        layer = calibration_of(network)
-        layer.weight.copy_(torch.as_tensor(moves))
+    return moves
 
 
 def conformal_rank(quantile: float, count: int) -> float:

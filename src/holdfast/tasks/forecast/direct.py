@@ -20,7 +20,6 @@ from holdfast.tasks.forecast.windows import (
     Whole,
     WindowBatches,
     WindowReader,
-    Windows,
     WindowShape,
     cycles_of,
 )
@@ -41,6 +40,10 @@ class DirectDecoder:
     def memory(self) -> int:
         """Steps of a series that forecasts look back on."""
         return self.network.shape.memory
+
+    @staticmethod
+    def layers(config: ForecastConfig, shape: WindowShape) -> list[Layer]:
+        return forecast_layers(config, shape)
 
     @classmethod
     def start(cls, config: ForecastConfig, split: Split, season: int) -> DirectDecoder:
@@ -84,26 +87,37 @@ class DirectDecoder:
             set_refit(self.network, *self._refit)
 
     def forecast(
-        self, series: Series, rows: Whole, origins: Whole, *, seen: Series | None = None, calibrated: bool = False
+        self,
+        series: Series,
+        rows: Whole,
+        origins: Whole,
+        *,
+        seen: Series | None = None,
+        calibrated: bool = False,
+        carried: Any = None,
     ) -> Doubles:
         """Return the values of QUANTILES [windows, H, Q] for each (series, origin).
 
         Args:
             seen: The part of each series that forecasts may know of; None: all of it.
+            carried: What `carry` returned.
         """
         reader = WindowReader(series, self.network.shape, seen)
         return (forecast_calibrated if calibrated else forecast_windows)(self.network, reader, rows, origins)
 
+    def carry(self, series: Series, before: Any = None) -> None:
+        """Return None: a window is scaled by its own values, so no state outlives it."""
+
 
 @dataclass
 class FitTask:
-    """What the training loop needs of the forecast task."""
+    """What the training loop needs of a decoder: a network whose loss takes what the batches are."""
 
-    model: ForecastNetwork
+    model: Any
     batches: WindowBatches
-    held_out: Windows
+    held_out: Any
 
-    def loss(self, batch: Windows, state: Any) -> tuple[torch.Tensor, Any, dict[str, float]]:
+    def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any, dict[str, float]]:
         loss, count = self.model.loss(batch)
         return loss, None, {"count": count}
 

@@ -94,7 +94,7 @@ class ForecastNetwork(TaskNetwork):
         modules: Any = self.modules_by_name
         raw = torch.stack([self._correction(number, steps, lengths, parts[3]) for number in range(self.config.seeds)])
         linear = modules["linear"](parts[0]) + modules["refit"](parts[0])
-        outputs = [self._spread(linear, one + modules["spread"].weight) for one in raw]
+        outputs = [outputs_around(linear, one + modules["spread"].weight, self.config.loss) for one in raw]
         return sum(outputs[1:], start=outputs[0]) / len(outputs)
 
     def _steps(self, parts: list[Tensor], windows: Windows) -> tuple[Tensor, Tensor]:
@@ -120,18 +120,6 @@ class ForecastNetwork(TaskNetwork):
         features = torch.nn.functional.gelu(features.view(len(hidden), self.shape.horizon, STEP_FEATURES))
         return modules[f"output{number}"](torch.cat([features, future], dim=-1))
 
-    def _spread(self, linear: Tensor, raw: Tensor) -> Tensor:
-        """Turn unbounded outputs around the linear forecast into quantiles that do not cross, or a distribution."""
-        if self.config.loss == "student":
-            place = linear + raw[..., 0]
-            widths = torch.nn.functional.softplus(raw[..., 1:]) + torch.tensor([LEAST_GAP, 2.1])
-            return torch.cat([place[..., None], widths], dim=-1)
-        gaps = torch.nn.functional.softplus(raw) + LEAST_GAP
-        middle = (linear + raw[..., MEDIAN])[..., None]
-        above = middle + gaps[..., MEDIAN + 1 :].cumsum(-1)
-        below = middle - gaps[..., :MEDIAN].flip(-1).cumsum(-1).flip(-1)
-        return torch.cat([below, middle, above], dim=-1)
-
     def loss(self, windows: Windows) -> tuple[Tensor, float]:
         """Return the mean loss over known future values, and how many there are."""
         outputs = self(windows)
@@ -139,6 +127,19 @@ class ForecastNetwork(TaskNetwork):
         losses = student_loss(outputs, target) if self.config.loss == "student" else quantile_loss(outputs, target)
         count = float(windows.known.sum())
         return (losses * known).sum() / (count or 1.0), count
+
+
+def outputs_around(middle: Tensor, raw: Tensor, loss: str) -> Tensor:
+    """Turn unbounded outputs [..., Q] around a forecast [...] into quantiles that do not cross, or a distribution."""
+    if loss == "student":
+        place = middle + raw[..., 0]
+        widths = torch.nn.functional.softplus(raw[..., 1:]) + torch.tensor([LEAST_GAP, 2.1])
+        return torch.cat([place[..., None], widths], dim=-1)
+    gaps = torch.nn.functional.softplus(raw) + LEAST_GAP
+    middle = (middle + raw[..., MEDIAN])[..., None]
+    above = middle + gaps[..., MEDIAN + 1 :].cumsum(-1)
+    below = middle - gaps[..., :MEDIAN].flip(-1).cumsum(-1).flip(-1)
+    return torch.cat([below, middle, above], dim=-1)
 
 
 def quantile_loss(quantiles: Tensor, target: Tensor) -> Tensor:

@@ -23,12 +23,14 @@ class Stream:
         dropped: Sums of what came before them, transformed.
         before: [S] how many steps that were.
         transform: Of the values, as `WindowShape` has it.
+        carried: What the decoder carries, None where it carries nothing.
     """
 
     table: SeriesTable
     dropped: Sums
     before: Whole
     transform: str
+    carried: Any = None
 
     @classmethod
     def begin(cls, table: SeriesTable, series: Series, memory: int, transform: str) -> Stream:

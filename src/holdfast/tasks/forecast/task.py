@@ -29,6 +29,7 @@ from holdfast.tasks.forecast.inputs import (
 from holdfast.tasks.forecast.measure import cutoff_frame, score_beside_baselines
 from holdfast.tasks.forecast.model import ForecastNetwork
 from holdfast.tasks.forecast.plot import plot_forecast
+from holdfast.tasks.forecast.recursive import RecursiveDecoder, RecursiveNetwork
 from holdfast.tasks.forecast.report import report_fit
 from holdfast.tasks.forecast.stream import Stream
 from holdfast.tasks.forecast.windows import CYCLES, Series, WindowShape
@@ -39,10 +40,11 @@ from holdfast.train.workers import check_one_process
 if TYPE_CHECKING:
     import pandas
 
+DECODERS: dict[str, Any] = {"direct": DirectDecoder, "recursive": RecursiveDecoder}
 WINDOWS_FILE = "windows.json"
 
 
-class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
+class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork | RecursiveNetwork]):
     """A recurrent forecaster for one series or many at once, with intervals.
 
     Data is long: a row for each series and time, in the columns `unique_id`, `ds` and `y` unless named otherwise; a CSV
@@ -184,7 +186,9 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         check_positive(series, shape.transform)
         extended, times = with_future(series, table, shape.horizon, self._reading, self.config.windows, X_df)
         rows = np.arange(len(series))
-        quantiles = self._decoder().forecast(extended, rows, series.lengths, calibrated=conformal)
+        carried = self._stream.carried if df is None and self._stream is not None else None
+        forecast = self._decoder().forecast
+        quantiles = forecast(extended, rows, series.lengths, calibrated=conformal, carried=carried)
         ids = np.repeat(series.ids, shape.horizon)
         return forecast_frame(ids, in_zone(times, table.zone), quantiles, self.name, levels)
 
@@ -206,14 +210,16 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         Raises:
             DataError: the rows are broken, or not after the end of their series; names the row.
         """
-        shape, memory = self._ready()[1], self._decoder().memory
+        shape, decoder = self._ready()[1], self._decoder()
         stream, settings = self._stream, self.config.windows
         if stream is None:
             series, table = self._series_of(df if self._data is None else None)
-            stream = Stream.begin(table, series, memory, shape.transform)
+            stream = Stream.begin(table, series, decoder.memory, shape.transform)
         if self._data is not None:
-            stream = stream.grow(df, self._reading, settings, memory, overlap)
-        self._stream, self._data = stream, (stream.series(self._reading, settings), stream.table)
+            stream = stream.grow(df, self._reading, settings, decoder.memory, overlap)
+        series = stream.series(self._reading, settings)
+        carried = decoder.carry(series, None if overlap == "replace" else stream.carried)
+        self._stream, self._data = replace(stream, carried=carried), (series, stream.table)
         return self
 
     def cross_validation(
@@ -322,16 +328,16 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         season = config.season or default_season(table.freq)
         split = split_series(series, config.horizon, season, config.windows.validation_size)
         if self.model is None:
-            self.model = DirectDecoder.start(config, split, season).network.to(self.device)
-            self.shape = self.model.shape
+            network = DECODERS[config.decoder].start(config, split, season).network
+            self.model, self.shape = network.to(self.device), network.shape
         decoder = self._decoder()
         check_positive(series, decoder.network.shape.transform)
         network, task = decoder.network, decoder.task(split)
         before = {name: value.clone() for name, value in network.state_dict().items()}
         with evaluating(network):
-            self.start_loss = task.evaluate()["loss"]
+            self.start_loss = start = float(task.evaluate()["loss"])
         self._train(task, folder, quiet)
-        if self.result is not None and (self.result.best is None or self.result.best >= self.start_loss):
+        if self.result is not None and (self.result.best is None or self.result.best >= start):
             network.load_state_dict(before)
         decoder.calibrate(split)
         report = ""
@@ -365,17 +371,17 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork]):
         try:
             shape = read_record(WindowShape, fields["shape"], transform=Transform, base=Base, cycles=CYCLES)
             self._reading = Reading.from_dict(fields["reading"])
-            decoder = DirectDecoder.load(self.config, shape, layers, modules)
+            decoder = DECODERS[self.config.decoder].load(self.config, shape, layers, modules)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{path} does not say how windows are cut: {error!r}.") from error
         if decoder is None:
             raise CheckpointError(f"{folder}: settings, layers and windows do not fit together. Save the model again.")
         self.shape, self.model = shape, decoder.network
 
-    def _decoder(self) -> DirectDecoder:
-        return DirectDecoder(self._network())
+    def _decoder(self) -> Any:
+        return DECODERS[self.config.decoder](self._network())
 
-    def _ready(self) -> tuple[ForecastNetwork, WindowShape]:
+    def _ready(self) -> tuple[Any, WindowShape]:
         network = self._network()
         if self.shape is None:
             raise ConfigError("This forecaster has no windows. Call fit first.")

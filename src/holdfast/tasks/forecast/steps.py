@@ -1,0 +1,137 @@
+"""Stretches of series for a network that reads one step at a time, on a scale that does not change as they grow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from holdfast.tasks.forecast.windows import Doubles, Floats, Series, Whole, WindowShape, calendar, transformed
+
+LARGEST = 20.0  # scales from the centre; what lies beyond is cut off
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Stretches of series on the scale of their first steps.
+
+    Attributes:
+        x: [B, T, I] what is read at each step.
+        linear: [B, T, 3] the value, that of the season before the next step, and that of the season before this one.
+        target: [B, T] the next step's value, 0 where unknown.
+        known: [B, T] 1 where it counts.
+        lengths: [B] steps of each stretch.
+        centre, scale: [B].
+    """
+
+    x: Floats
+    linear: Floats
+    target: Floats
+    known: Floats
+    lengths: Whole
+    centre: Doubles
+    scale: Doubles
+
+
+class StepReader:
+    """Reads stretches of series, as `WindowReader` reads windows."""
+
+    def __init__(self, series: Series, shape: WindowShape):
+        self.series, self.shape = series, shape
+
+    @property
+    def lag(self) -> int:
+        """Steps back to the season before; 0 where it lies beyond the context."""
+        return self.shape.season if 1 < self.shape.season <= self.shape.context else 0
+
+    def read(self, rows: Whole, starts: Whole, origins: Any = None, ends: Any = None) -> Steps:
+        """Read from `starts` until `ends`, scaled by what lies before `origins`; only steps from there on count.
+
+        Without them a stretch for training is read: of twice the context and the horizon, all of whose steps count.
+        """
+        context, series = self.shape.context, self.series
+        counted = starts + 1 if origins is None else origins
+        if ends is None:
+            ends = np.minimum(starts + 2 * context + self.shape.horizon, series.lengths[rows])
+        if origins is None:
+            origins = starts + np.clip((ends - starts) // 2, 1, context)
+        lengths = ends - starts
+        steps = starts[:, None] + np.arange(lengths.max() + 1)
+        flat = series.starts[rows][:, None] + np.minimum(steps, series.lengths[rows][:, None] - 1)
+        inside = steps < ends[:, None]
+        values = np.where(inside, transformed(series.values[flat], self.shape.transform), np.nan)
+        shown = np.where(steps < np.minimum(origins, starts + context)[:, None], values, np.nan)
+        centre, scale = _centre_and_scale(shown)
+        with np.errstate(over="ignore"):
+            scaled = np.clip((values - centre[:, None]) / scale[:, None], -LARGEST, LARGEST)
+        filled = _filled(scaled, self.lag or 1)
+        next_season, season = _before(filled, self.lag, 1), _before(filled, self.lag, 0)
+        observed = ~np.isnan(scaled)
+        known_until = starts + context + (31 * rows + 17 * starts) % (context + self.shape.horizon)
+        known_until = np.where(origins == ends, ends, np.minimum(known_until, ends))
+        seen = np.stack([filled, observed, np.where(np.isnan(next_season), filled, next_season)], axis=-1)
+        x = np.concatenate([seen, ~np.isnan(next_season)[..., None], self.rest(rows, steps, known_until)], axis=-1)
+        season = np.where(np.isnan(next_season), filled, np.where(np.isnan(season), filled, season))
+        linear = np.stack([filled, seen[..., 2], season], axis=-1)
+        known = observed[:, 1:] & (steps[:, 1:] >= counted[:, None])
+        return Steps(
+            x[:, :-1].astype(np.float32),
+            linear[:, :-1].astype(np.float32),
+            np.where(known, scaled[:, 1:], 0).astype(np.float32),
+            known.astype(np.float32),
+            lengths,
+            centre,
+            scale,
+        )
+
+    def rest(self, rows: Whole, steps: Whole, known_until: Whole) -> Floats:
+        """Return what is read beside values [B, T, F]: columns, those and the calendar of the next step, static ones.
+
+        Historic columns are shown before `known_until` [B], and a number says so.
+        """
+        shape, series = self.shape, self.series
+        last, begin = series.lengths[rows][:, None] - 1, series.starts[rows][:, None]
+        now, after = begin + np.minimum(steps, last), begin + np.minimum(steps + 1, last)
+        historic = (steps < known_until[:, None])[..., None]
+        columns, count = series.columns[now], shape.num_historic
+        parts = [historic, np.where(historic, columns[..., :count], 0), columns[..., count:]]
+        parts.append(series.columns[after][..., count:])
+        if shape.cycles:
+            parts.append(calendar(series.times[after], shape.cycles))
+        parts.append(np.repeat(series.static[rows][:, None], steps.shape[1], axis=1))
+        return np.concatenate(parts, axis=-1, dtype=np.float32)
+
+    def restore(self, numbers: Doubles, centre: Doubles, scale: Doubles) -> Doubles:
+        """Return numbers [B, H, Q] on the common scale as values."""
+        values = centre[:, None, None] + scale[:, None, None] * numbers
+        return np.exp(np.minimum(values, 700.0)) if self.shape.transform == "log" else values
+
+
+def _centre_and_scale(values: Doubles) -> tuple[Doubles, Doubles]:
+    """Return mean and standard deviation of each row's known values; for flat rows the scale is their size."""
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(axis=1), 1)
+    mean = np.where(known, values, 0).sum(axis=1) / count
+    deviation = np.sqrt((np.where(known, values - mean[:, None], 0) ** 2).sum(axis=1) / count)
+    flat = deviation <= 1e-9 * np.maximum(np.abs(mean), 1e-300)
+    return mean, np.where(flat, np.maximum(np.abs(mean), 1.0), deviation)
+
+
+def _filled(values: Doubles, lag: int) -> Doubles:
+    """Return rows [B, T] whose missing values are those `lag` steps before, or 0 where there is none."""
+    filled = values.copy()
+    for begin in range(0, values.shape[1], lag):
+        part = filled[:, begin : begin + lag]
+        before = filled[:, begin - lag : begin][:, : part.shape[1]] if begin else np.zeros_like(part)
+        part[...] = np.where(np.isnan(part), before, part)
+    return filled
+
+
+def _before(filled: Doubles, lag: int, ahead: int) -> Doubles:
+    """Return at each step the value `lag` steps before the one `ahead` of it, NaN where the row has none."""
+    found = np.full(filled.shape, np.nan)
+    shift = lag - ahead
+    if lag and shift < filled.shape[1]:
+        found[:, shift:] = filled[:, : filled.shape[1] - shift]
+    return found
