@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,7 @@ def test_a_carried_state_is_that_of_reading_from_the_start(tmp_path, fields):
     loaded = Forecaster.from_pretrained(tmp_path / "model")
     loaded.update(days(whole, 0, 20))
     ends = [*range(20, 60), 70, 71, 95, 140, 158, 159, 160]
-    for first, last in zip(ends, ends[1:], strict=False):
+    for first, last in pairwise(ends):
         if len(days(whole, first, last)):
             loaded.update(days(whole, first, last))
     carried = loaded._stream.carried

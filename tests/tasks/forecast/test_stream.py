@@ -29,10 +29,12 @@ def with_gaps() -> pd.DataFrame:
     return late[~gap]
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_forecasts_after_updates_are_those_of_the_whole_series(tmp_path, cell):
+@pytest.mark.parametrize(("cell", "base"), [("lstm", "auto"), ("gru", "theta")])
+def test_forecasts_after_updates_are_those_of_the_whole_series(tmp_path, cell, base):
     whole = with_gaps()
-    forecaster = small_forecaster(seed=0, cell=cell).fit(days(whole, 0, 80), quiet=True)
+    forecaster = small_forecaster(seed=0, cell=cell, windows=WindowSettings(base=base)).fit(
+        days(whole, 0, 80), quiet=True
+    )
     forecaster.save_pretrained(tmp_path / "model")
     loaded = Forecaster.from_pretrained(tmp_path / "model")
     loaded.update(days(whole, 0, 80))

@@ -54,6 +54,8 @@ def _windows(forecaster: Forecaster) -> str:
     if shape is None:
         return ""
     parts = [f"{shape.context} past steps", f"season {shape.season}", f"base {shape.base}"]
+    if forecaster.config.decoder == "recursive":
+        parts = [f"{shape.context} to {2 * shape.context} past steps, one by one", f"season {shape.season}"]
     return f"windows: {', '.join(parts)}{', logarithms' if shape.transform == 'log' else ''}"
 
 

@@ -53,7 +53,8 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork | RecursiveNe
 
     The network is a linear forecast, fitted in closed form, that a recurrent network corrects. Where the correction
     does not pay on held-out steps it is dropped, and `linear_kept` says so; the forecast's column is named by the cell
-    all the same.
+    all the same. With `decoder="recursive"` the start is a linear forecast of the next step, and several steps are
+    quantiles over sampled paths.
 
     Args:
         config: All settings; horizon, and the season where the frequency does not tell it, are the ones to set.
@@ -196,6 +197,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork | RecursiveNe
         """Add new rows to the series that `predict` goes on from, without fitting again.
 
         What is kept of a series is bounded, and forecasts are, to the bit, those of `predict` on the whole series. The
+        recursive decoder carries its state and reads only the new steps; the direct one reads its window anew. The
         first update goes on from the series of `fit`; a loaded forecaster has none, so its first update is given them.
         From then on `cross_validation` and `evaluate` ask for their data.
 
