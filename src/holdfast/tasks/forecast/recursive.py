@@ -173,7 +173,7 @@ class RecursiveDecoder:
         rows, origins = split.folds()[0].picks(network.shape.horizon).spread(CHECKED)
         ends = np.minimum(origins + network.shape.horizon, split.whole.lengths[rows])
         reader = StepReader(split.whole, network.shape)
-        held_out = reader.read(rows, self._starts(reader, rows, origins), origins, ends)
+        held_out = reader.read_until(rows, self._starts(reader, rows, origins), origins, ends)
         return FitTask(network, batches, held_out)
 
     def calibrate(self, split: Split) -> None:
@@ -241,7 +241,7 @@ class RecursiveDecoder:
         with evaluating(self.network):
             readers = self.network.readers()
             for group in groups:
-                steps = reader.read(group, starts[group], series.lengths[group], series.lengths[group])
+                steps = reader.read_until(group, starts[group], series.lengths[group], series.lengths[group])
                 opened = None
                 if before is not None and begun[group[0]] > 0:
                     opened = [each(state, lambda one, own=group: one[:, own]) for state in before.states]
@@ -269,7 +269,7 @@ class RecursiveDecoder:
             for begin in range(0, len(rows), size):
                 part = slice(begin, begin + size)
                 begins = self._starts(reader, rows[part], origins[part])
-                steps = reader.read(rows[part], begins, origins[part], origins[part])
+                steps = reader.read_until(rows[part], begins, origins[part], origins[part])
                 if carried is None:
                     states = self._read(readers, steps, np.zeros_like(begins), None)
                 else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -45,31 +44,37 @@ class StepReader:
         """Steps back to the season before; 0 where it lies beyond the context."""
         return self.shape.season if 1 < self.shape.season <= self.shape.context else 0
 
-    def read(self, rows: Whole, starts: Whole, origins: Any = None, ends: Any = None) -> Steps:
-        """Read from `starts` until `ends`, scaled by what lies before `origins`; only steps from there on count.
+    def read(self, rows: Whole, starts: Whole) -> Steps:
+        """Read stretches for training, of twice the context and the horizon: all their steps count.
 
-        Without them a stretch for training is read: of twice the context and the horizon, all of whose steps count.
+        Historic columns end somewhere, as they do where a forecast begins.
         """
-        context, series = self.shape.context, self.series
-        counted = starts + 1 if origins is None else origins
-        if ends is None:
-            ends = np.minimum(starts + 2 * context + self.shape.horizon, series.lengths[rows])
-        if origins is None:
-            origins = starts + np.clip((ends - starts) // 2, 1, context)
+        context, horizon = self.shape.context, self.shape.horizon
+        ends = np.minimum(starts + 2 * context + horizon, self.series.lengths[rows])
+        scaled_until = starts + np.clip((ends - starts) // 2, 1, context)
+        known_until = starts + context + (31 * rows + 17 * starts) % (context + horizon)
+        return self._read(rows, starts, ends, scaled_until, known_until, counted=starts + 1)
+
+    def read_until(self, rows: Whole, starts: Whole, origins: Whole, ends: Whole) -> Steps:
+        """Read stretches whose steps from `origins` to `ends` count, as a forecast from there sees what lies before."""
+        scaled_until = np.minimum(origins, starts + self.shape.context)
+        return self._read(rows, starts, ends, scaled_until, known_until=origins, counted=origins)
+
+    def _read(
+        self, rows: Whole, starts: Whole, ends: Whole, scaled_until: Whole, known_until: Whole, counted: Whole
+    ) -> Steps:
+        series = self.series
         lengths = ends - starts
         steps = starts[:, None] + np.arange(lengths.max() + 1)
         flat = series.starts[rows][:, None] + np.minimum(steps, series.lengths[rows][:, None] - 1)
         inside = steps < ends[:, None]
         values = np.where(inside, transformed(series.values[flat], self.shape.transform), np.nan)
-        shown = np.where(steps < np.minimum(origins, starts + context)[:, None], values, np.nan)
-        centre, scale = _centre_and_scale(shown)
+        centre, scale = _centre_and_scale(np.where(steps < scaled_until[:, None], values, np.nan))
         with np.errstate(over="ignore"):
             scaled = np.clip((values - centre[:, None]) / scale[:, None], -LARGEST, LARGEST)
         filled = _filled(scaled, self.lag or 1)
         next_season, season = _before(filled, self.lag, 1), _before(filled, self.lag, 0)
         observed = ~np.isnan(scaled)
-        known_until = starts + context + (31 * rows + 17 * starts) % (context + self.shape.horizon)
-        known_until = np.where(origins == ends, ends, np.minimum(known_until, ends))
         seen = np.stack([filled, observed, np.where(np.isnan(next_season), filled, next_season)], axis=-1)
         x = np.concatenate([seen, ~np.isnan(next_season)[..., None], self.rest(rows, steps, known_until)], axis=-1)
         season = np.where(np.isnan(next_season), filled, np.where(np.isnan(season), filled, season))
