@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from holdfast.tasks.forecast.windows import Doubles, Floats, Series, Whole, WindowShape, calendar, transformed
+from holdfast.tasks.forecast.windows import Doubles, Floats, Rows, Series, Whole, WindowShape, calendar, transformed
 
 LARGEST = 20.0  # scales from the centre; what lies beyond is cut off
 
 
 @dataclass(frozen=True)
-class Steps:
+class Steps(Rows):
     """Stretches of series on the scale of their first steps.
 
     Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -91,8 +91,19 @@ class WindowShape:
         return 2 * len(self.cycles) + self.num_future
 
 
+class Rows:
+    """The base of what is read of series: a dataclass of arrays whose first axis counts the rows."""
+
+    lengths: Whole
+
+    def blocks(self, size: int) -> Iterator[Any]:
+        """Yield the rows in order, at most `size` at a time."""
+        for begin in range(0, len(self.lengths), size):
+            yield type(self)(*(part[begin : begin + size] for part in vars(self).values()))
+
+
 @dataclass(frozen=True)
-class Windows:
+class Windows(Rows):
     """A batch of windows on a common scale: value = base + scale * number, then the transform is undone.
 
     Attributes:
@@ -118,11 +129,6 @@ class Windows:
     base: Doubles
     scale: Doubles
     lengths: Whole
-
-    def blocks(self, size: int) -> Iterator[Windows]:
-        """Yield them in order, at most `size` at a time."""
-        for begin in range(0, len(self.values), size):
-            yield Windows(*(getattr(self, field.name)[begin : begin + size] for field in fields(self)))
 
 
 class WindowReader:
