@@ -53,10 +53,10 @@ def _series(length: int, start: int = 0) -> Any:
     return pd.concat([pd.DataFrame({"unique_id": name, "ds": times, "y": y}) for name, y in values.items()])
 
 
-def _make_forecaster() -> Forecaster:
+def _make_forecaster(**fields: Any) -> Forecaster:
     training = ForecastTraining(max_steps=3, evaluate_every=2)
     windows = WindowSettings(context=8)
-    forecaster = Forecaster(horizon=3, season=4, hidden_size=4, batch_size=8, windows=windows, train=training)
+    forecaster = Forecaster(horizon=3, season=4, hidden_size=4, batch_size=8, windows=windows, train=training, **fields)
     return forecaster.fit(_series(60), quiet=True)
 
 
@@ -86,6 +86,7 @@ SAMPLES = {
         _use_language_model,
     ),
     "forecast": Sample(Forecaster, _make_forecaster, _use_forecaster),
+    "recursive": Sample(Forecaster, lambda: _make_forecaster(decoder="recursive"), _use_forecaster),
     "classify": Sample(
         Classifier,
         lambda: Classifier(hidden_size=4, train=SHORT).fit(WAVES, ["even", "odd", "even", "odd"], quiet=True),

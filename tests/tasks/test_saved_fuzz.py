@@ -18,7 +18,13 @@ from holdfast.tasks.tag import Tagger
 from tests.tasks.fields import fuzz, refused
 from tests.tasks.frozen_models import FROZEN, SAMPLES
 
-TYPES = {"language": LanguageModel, "forecast": Forecaster, "classify": Classifier, "tag": Tagger}
+TYPES = {
+    "language": LanguageModel,
+    "forecast": Forecaster,
+    "recursive": Forecaster,
+    "classify": Classifier,
+    "tag": Tagger,
+}
 JSON = st.recursive(
     st.one_of(
         st.none(), st.booleans(), st.integers(-2, 9), st.integers(), st.floats(),

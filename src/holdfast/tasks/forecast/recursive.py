@@ -163,7 +163,7 @@ class RecursiveDecoder:
         cls, config: ForecastConfig, shape: WindowShape, layers: list[Layer], modules: nn.ModuleDict
     ) -> RecursiveDecoder | None:
         """Return the decoder of a saved network, or None where the layers are not those of the settings."""
-        fits = layers == recursive_layers(config, shape)
+        fits = shape.context >= 1 and layers == recursive_layers(config, shape)
         return cls(RecursiveNetwork(layers, modules, config, shape)) if fits else None
 
     def task(self, split: Split) -> FitTask:
