@@ -193,6 +193,13 @@ def test_a_cell_that_may_be_better_by_chance_is_advised_with_a_doubt():
     assert "But" not in words([result("lstm", [1.0, 0.5, 0.6])])
 
 
+def test_a_difference_that_no_digit_shows_is_not_clear():
+    found = words([result("lstm", [1.0 - 1e-9] * 3), result("gru", [1.0] * 3)], {"last value": 1.0})
+    assert found.startswith("Use last value: a recurrent network is overkill here.")
+    assert "the LSTM is equal (error 1.000)." in found
+    assert "is clear" not in found
+
+
 def test_too_few_updates_are_spoken_of():
     hasty = result("lstm", [5.0, 5.1, 5.0])
     hasty = replace(hasty, outcomes=[replace(outcome, steps=34) for outcome in hasty.outcomes])

@@ -45,7 +45,7 @@ def difference_from(cell: CellResult, baseline: Score) -> Interval:
 
 def clearly_better(comparison: Comparison, gap: Interval) -> bool:
     """Whether the first of two is better by more than chance explains. One seed never shows that."""
-    return _is_clear(gap) and comparison.metric.better(gap.mean, 0.0)
+    return _is_clear(comparison, gap) and comparison.metric.better(gap.mean, 0.0)
 
 
 def _advise(comparison: Comparison) -> str:
@@ -55,7 +55,7 @@ def _advise(comparison: Comparison) -> str:
     if simple is not None:
         found = metric.write(comparison.baselines[simple].value)
         gap = difference_from(best, comparison.baselines[simple])
-        worse = "clearly worse" if _is_clear(gap) and metric.better(0.0, gap.mean) else "not clearly better"
+        worse = "clearly worse" if _is_clear(comparison, gap) and metric.better(0.0, gap.mean) else "not clearly better"
         return (
             f"Use {simple}: a recurrent network is overkill here. It reaches {metric.name} {found}. "
             f"The best cell, the {cell_title(best.cell)}, "
@@ -109,7 +109,7 @@ def _overkill(comparison: Comparison, best: CellResult) -> str | None:
 
 def _lstm_against(comparison: Comparison, lstm: CellResult, other: CellResult) -> str:
     name = cell_title(other.cell)
-    change = _change(comparison, _mean(lstm), _mean(other), _is_clear(difference(lstm, other)))
+    change = _change(comparison, _mean(lstm), _mean(other), _is_clear(comparison, difference(lstm, other)))
     return (
         f"LSTM or {name}, with as many parameters: the LSTM is {change}. "
         f"A step of one sequence costs the LSTM {lstm.step_microseconds:.1f} µs and the {name} "
@@ -121,7 +121,7 @@ def _lstm_against(comparison: Comparison, lstm: CellResult, other: CellResult) -
 def _lstm_against_baseline(comparison: Comparison, lstm: CellResult) -> str:
     name = _best_baseline(comparison)
     score = comparison.baselines[name]
-    change = _change(comparison, _mean(lstm), score.value, _is_clear(difference_from(lstm, score)))
+    change = _change(comparison, _mean(lstm), score.value, _is_clear(comparison, difference_from(lstm, score)))
     return f"LSTM or {name}, the best of the simple methods: the LSTM is {change}."
 
 
@@ -147,8 +147,9 @@ def _meaning_of_clear(comparison: Comparison) -> str:
     return f"Clear means: the 95 % interval of the difference, over {covered}{only}, leaves zero out."
 
 
-def _is_clear(gap: Interval) -> bool:
-    return gap.seeds > 1 and gap.excludes_zero
+def _is_clear(comparison: Comparison, gap: Interval) -> bool:
+    """Whether a difference is more than chance, and large enough to be seen in the digits that are written."""
+    return gap.seeds > 1 and gap.excludes_zero and abs(gap.mean) >= 0.5 * 10.0**-comparison.metric.digits
 
 
 def _minus(one: list[float], other: list[float]) -> list[float]:
