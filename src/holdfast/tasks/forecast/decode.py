@@ -17,8 +17,8 @@ from holdfast.tasks.forecast.windows import Doubles, Whole, WindowReader, Window
 if TYPE_CHECKING:
     import pandas
 
-BLOCK = 128
-"""Windows that are forecast at once. More of them leave the caches, and take a fifth more time each."""
+READ, BLOCK = 512, 128
+"""Windows that are read, and run through the network, at once. More in a block leave the caches: a fifth more time."""
 
 
 def check_levels(level: Any) -> list[float]:
@@ -47,13 +47,13 @@ def forecast_calibrated(network: ForecastNetwork, reader: WindowReader, rows: Wh
 def _forecast(network: ForecastNetwork, reader: WindowReader, rows: Whole, origins: Whole, calibrated: bool) -> Doubles:
     found = np.empty((len(rows), reader.shape.horizon, len(QUANTILES)))
     with evaluating(network):
-        for begin in range(0, len(rows), BLOCK):
-            windows = reader.read(rows[begin : begin + BLOCK], origins[begin : begin + BLOCK])
+        for begin in range(0, len(rows), READ):
+            windows = reader.read(rows[begin : begin + READ], origins[begin : begin + READ])
             numbers = quantiles_of(network, windows)
             if calibrated:
                 moved = numbers + calibration_of(network).weight.detach().double().cpu().numpy()
                 numbers = np.sort(moved, axis=-1)
-            found[begin : begin + BLOCK] = reader.restore(numbers, windows)
+            found[begin : begin + READ] = reader.restore(numbers, windows)
     return found
 
 
@@ -64,7 +64,8 @@ def calibration_of(network: TaskNetwork) -> Any:
 
 def quantiles_of(network: ForecastNetwork, windows: Windows) -> Doubles:
     """Return QUANTILES [B, H, Q] on the windows' common scale."""
-    return quantiles_from(network(windows).double().cpu().numpy(), network.config.loss)
+    outputs = torch.cat([network(block) for block in windows.blocks(BLOCK)])
+    return quantiles_from(outputs.double().cpu().numpy(), network.config.loss)
 
 
 def quantiles_from(outputs: Doubles, loss: str) -> Doubles:
@@ -85,8 +86,8 @@ def calibrate(network: ForecastNetwork, reader: WindowReader, rows: Whole, origi
     """Set the calibration by windows whose future is known."""
     errors = []
     with evaluating(network):
-        for begin in range(0, len(rows), BLOCK):
-            windows = reader.read(rows[begin : begin + BLOCK], origins[begin : begin + BLOCK])
+        for begin in range(0, len(rows), READ):
+            windows = reader.read(rows[begin : begin + READ], origins[begin : begin + READ])
             gaps = windows.target[..., None] - quantiles_of(network, windows)
             errors.append(np.where(windows.known[..., None] > 0, gaps, np.nan))
     with torch.no_grad():
