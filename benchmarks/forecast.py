@@ -161,7 +161,6 @@ def record(
     }
     results["packages"] = {package: version(package) for package in ("torch", "numpy", "pandas", "utilsforecast")}
     results["defaults"] = ForecastConfig().to_dict()
-    key = " ".join([str(horizon), *(f"{name}={value}" for name, value in overrides.items())])
     row = {
         "command": "python -m benchmarks." + " ".join(["forecast", *sys.argv[1:]]),
         "overrides": overrides,
@@ -173,14 +172,26 @@ def record(
         "test_set_read_before": " ".join([DEVELOPMENT.get(data.name, ""), FORMER]).strip(),
         "runs": runs,
     }
-    if linear:
+    if linear is not None:
         floors = json.loads(FLOORS.read_text(encoding="utf-8"))["sets"].get(data.name, {}).get("horizons", {})
         row["beside"] = {
-            "linear start": {name: linear[name] for name in measured},
+            "linear start": {name: linear[name] for name in measured if name in linear},
             "simple forecasts": floors.get(str(horizon)),
         }
-    results["sets"].setdefault(data.name, {})[key] = row
+    results["sets"].setdefault(data.name, {})[row_name(horizon, overrides)] = row
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def row_name(horizon: int, overrides: dict[str, Any]) -> str:
+    """Return what the row of a horizon with its overrides is called."""
+    return " ".join([str(horizon), *(f"{name}={value}" for name, value in overrides.items())])
+
+
+def recorded(data: ForecastSet, horizon: int, overrides: dict[str, Any]) -> tuple[list[dict[str, Any]], Any]:
+    """Return the runs, and the figures of the linear start, that the results hold already."""
+    sets = json.loads(RESULTS.read_text(encoding="utf-8"))["sets"] if RESULTS.exists() else {}
+    row = sets.get(data.name, {}).get(row_name(horizon, overrides), {})
+    return row.get("runs", []), row.get("beside", {}).get("linear start")
 
 
 def read_overrides(given: list[str]) -> dict[str, Any]:
@@ -203,6 +214,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--override", nargs="*", default=[], help="settings as name=value, such as loss=student")
     parser.add_argument("--conformal", action="store_true", help="measure conformal intervals")
+    parser.add_argument("--go-on", action="store_true", help="keep the runs that are recorded, and add those missing")
     arguments = parser.parse_args()
     if not arguments.data:
         parser.error("name the folder of the datasets with --data or HOLDFAST_DATA")
@@ -210,12 +222,13 @@ def main() -> None:
     overrides = read_overrides(arguments.override)
     named = overrides | ({"conformal": True} if arguments.conformal else {})
     for horizon in arguments.horizons or data.horizons:
-        runs = []
-        for seed in range(arguments.seeds):
+        runs, linear = recorded(data, horizon, named) if arguments.go_on else ([], None)
+        if linear is None and not named:
+            linear = run(data, horizon, 0, {}, False, untrained=True)
+        for seed in range(len(runs), arguments.seeds):
             runs.append(run(data, horizon, seed, overrides, arguments.conformal))
             print(data.name, horizon, named, json.dumps(runs[-1]), flush=True)
-        linear = None if named else run(data, horizon, 0, {}, False, untrained=True)
-        record(data, horizon, runs, linear, named)
+            record(data, horizon, runs, linear, named)
 
 
 if __name__ == "__main__":
