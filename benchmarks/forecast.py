@@ -119,7 +119,8 @@ def run(
 ) -> dict[str, Any]:
     """Train and measure once; `untrained` measures the linear forecast that training starts from."""
     fields = dict(overrides)
-    windows = WindowSettings(historic=tuple(fields.pop("historic", WEATHER if data.name == "pm25" else ())))
+    windows = WindowSettings(historic=WEATHER if data.name == "pm25" else ())
+    windows = replace(windows, **{name: fields.pop(name) for name in overrides if hasattr(windows, name)})
     if data.bounds is not None:
         windows = replace(windows, validation_size=data.bounds[1] - data.bounds[0])
     train = ForecastTraining(**fields.pop("train", {}), seed=seed)
@@ -174,6 +175,11 @@ def record(
     }
     if linear is not None:
         floors = json.loads(FLOORS.read_text(encoding="utf-8"))["sets"].get(data.name, {}).get("horizons", {})
+        if data.bounds is not None:
+            row["note"] = (
+                "The linear forecast is fitted once more to the validation part before the test, which published rows "
+                "are not; see the row refit=False."
+            )
         row["beside"] = {
             "linear start": {name: linear[name] for name in measured if name in linear},
             "simple forecasts": floors.get(str(horizon)),

@@ -342,3 +342,8 @@ def test_after_training_the_forecast_knows_of_the_held_out_steps():
     forecaster.fit(FRAME, quiet=True)  # goes on, and is not measured by what knows of the held-out steps
     assert forecaster.start_loss <= start
     assert torch.equal(forecaster.model.modules_by_name["refit"].weight, added)
+
+
+def test_the_held_out_steps_stay_unknown_where_refit_is_off():
+    forecaster = small_forecaster(seed=0, windows=WindowSettings(refit=False)).fit(FRAME, quiet=True)
+    assert not forecaster.model.modules_by_name["refit"].weight.any()

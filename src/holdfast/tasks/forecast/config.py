@@ -51,6 +51,8 @@ class WindowSettings:
     season (naive), or Theta's forecast."""
     linear: bool = True
     """Start from a linear forecast fitted in closed form, which the recurrent network corrects."""
+    refit: bool = True
+    """Fit that linear forecast once more in the end, to the held-out steps too."""
     calendar: bool = True
     """Show the time of day, week and year, where the steps are dates."""
     historic: tuple[str, ...] = ()

@@ -54,7 +54,8 @@ class DirectDecoder:
         shape = replace(shape, patch=settings.patch or choose_patch(shape.context, season))
         spread = first_spread(fitted.errors, fitted.independent, config.loss)
         network = build_network(config, shape, fitted.start, spread)
-        set_refit(network, fitted.whole.weight - fitted.start.weight, fitted.whole.bias - fitted.start.bias)
+        if settings.refit:
+            set_refit(network, fitted.whole.weight - fitted.start.weight, fitted.whole.bias - fitted.start.bias)
         return cls(network)
 
     @classmethod
