@@ -155,10 +155,11 @@ def _write(results: dict[str, Any], name: str, entry: dict[str, Any]) -> None:
 
 
 def _machine(options: argparse.Namespace) -> dict[str, Any]:
+    """Say where a run took place; a load above the number of cores makes its seconds longer than they need be."""
     return {
         "command": shlex.join(["python", "-m", "benchmarks.tag", *sys.argv[1:]]),
-        "cpu": _cpu_name(), "cores": os.cpu_count(), "threads": options.threads, "python": platform.python_version(),
-        "torch": torch.__version__, "holdfast": holdfast.__version__,
+        "cpu": _cpu_name(), "cores": os.cpu_count(), "threads": options.threads, "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(), "torch": torch.__version__, "holdfast": holdfast.__version__,
     }  # fmt: skip
 
 
