@@ -5,6 +5,7 @@
 
 HOLDFAST_DATA names the folder of datasets. Each run reads the test set once, after training, and so do the simple
 methods together; --validation-only holds a part of the training data out for it instead, and writes nothing.
+With --folder a run that was stopped (Ctrl-C, or a kill after its last checkpoint) goes on where it was.
 """
 
 from __future__ import annotations
@@ -58,13 +59,18 @@ def splits(name: str, validation_only: bool) -> tuple[Split, Split, Split | None
     return parts[0], parts[1], None
 
 
-def run_seed(name: str, seed: int, validation_only: bool) -> dict[str, Any]:
+def run_seed(name: str, seed: int, validation_only: bool, folder: Path | None) -> dict[str, Any]:
     """Train one classifier and return its figures."""
     train, judged, validation = splits(name, validation_only)
     classifier = Classifier(configure(SETS[name].overrides or {}, seed))
     started = time.monotonic()
-    classifier.fit(*train, validation=validation, quiet=True)
+    place = None if folder is None else folder / f"{name}-{seed}"
+    classifier.fit(*train, validation=validation, folder=place, quiet=True)
     seconds = time.monotonic() - started
+    if classifier.result is not None and classifier.result.stopped == "interrupted":
+        raise SystemExit(f"Stopped after {classifier.result.steps} updates; the same command goes on.")
+    if folder is not None and classifier.result is not None:
+        seconds = classifier.result.seconds  # of all parts of the run
     report = classifier.evaluate(*judged)
     figures = {figure: report[figure] for figure in ("accuracy", "macro_f1", "loss", "count")}
     steps, best = (classifier.result.steps, classifier.result.best) if classifier.result else (0, None)
@@ -96,6 +102,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--validation-only", action="store_true", help="leave the test set alone and write nothing")
+    parser.add_argument("--folder", type=Path, help="where checkpoints go, so that a run that was stopped goes on")
     parser.add_argument("--baselines", action="store_true", help="run the simple methods only")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -106,7 +113,7 @@ def main() -> None:
     else:
         runs = []
         for seed in range(options.seeds):
-            runs.append(run_seed(options.set, seed, options.validation_only))
+            runs.append(run_seed(options.set, seed, options.validation_only, options.folder))
             print(options.set, json.dumps(runs[-1]), flush=True)
         chosen = SETS[options.set]
         entry |= {"published": chosen.published, "overrides": chosen.overrides or {}, "summary": summary(runs)}

@@ -92,6 +92,5 @@ SETS = {
     "imdb": LabelledSet(
         _reviews,
         "accuracy 0.865 an LSTM tuned, 0.900 with pretrained vectors (Dai & Le 2015)",
-        overrides={"text": {"max_length": 250}, "train": {"max_seconds": 1080.0}},
     ),
 }

@@ -91,6 +91,31 @@ class PoolingLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class ConvolutionLayer:
+    """Convolution over `kernel` steps, batch normalisation and ReLU; a `causal` one sees no later step."""
+
+    name: str
+    in_features: int
+    out_features: int
+    kernel: int
+    causal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NgramLayer:
+    """Logits of `classes` from the n-grams of ids, of 1 to `order` neighbours: a linear classifier beside a network.
+
+    Each symbol of the `vocabulary` has a row of weights; longer n-grams share `buckets` rows.
+    """
+
+    name: str
+    vocabulary: int
+    buckets: int
+    order: int
+    classes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScalerLayer:
     """Fixed shift and scale of each feature: (x - mean) / scale."""
 
@@ -98,7 +123,18 @@ class ScalerLayer:
     features: int
 
 
-Layer = EmbeddingLayer | DropoutLayer | RecurrentLayer | LinearLayer | NormLayer | CrfLayer | PoolingLayer | ScalerLayer
+Layer = (
+    EmbeddingLayer
+    | DropoutLayer
+    | RecurrentLayer
+    | LinearLayer
+    | NormLayer
+    | CrfLayer
+    | PoolingLayer
+    | ConvolutionLayer
+    | NgramLayer
+    | ScalerLayer
+)
 
 _KINDS: dict[str, type[Any]] = {
     "embedding": EmbeddingLayer,
@@ -107,6 +143,8 @@ _KINDS: dict[str, type[Any]] = {
     "linear": LinearLayer,
     "norm": NormLayer,
     "pooling": PoolingLayer,
+    "convolution": ConvolutionLayer,
+    "ngrams": NgramLayer,
     "scaler": ScalerLayer,
     "crf": CrfLayer,
 }

@@ -18,11 +18,13 @@ from torch import Tensor, nn
 from holdfast.errors import CheckpointError, HoldfastError
 from holdfast.layers import (
     FORMAT_VERSION,
+    ConvolutionLayer,
     CrfLayer,
     DropoutLayer,
     EmbeddingLayer,
     Layer,
     LinearLayer,
+    NgramLayer,
     NormLayer,
     PoolingLayer,
     RecurrentLayer,
@@ -31,10 +33,12 @@ from holdfast.layers import (
     layer_to_dict,
 )
 from holdfast.nn.base import AbstractRecurrent
+from holdfast.nn.convolution import ConvolutionBlock
 from holdfast.nn.crf import LinearChainCrf
 from holdfast.nn.gru import GRU
 from holdfast.nn.init import Init
 from holdfast.nn.lstm import LSTM
+from holdfast.nn.ngrams import NgramClassifier
 from holdfast.nn.pooling import Pooling, Scaler
 from holdfast.nn.rnn import RNN
 from holdfast.spec import LAYER_NORM_EPS
@@ -73,6 +77,10 @@ def _build(layer: Layer, init: Init) -> nn.Module:
             return Pooling(layer.method, layer.features, layer.directions)
         case ScalerLayer():
             return Scaler(layer.features)
+        case ConvolutionLayer():
+            return ConvolutionBlock(layer.in_features, layer.out_features, layer.kernel, layer.causal)
+        case NgramLayer():
+            return NgramClassifier(layer.vocabulary, layer.buckets, layer.order, layer.classes)
         case CrfLayer():
             return LinearChainCrf(layer.num_tags)
         case RecurrentLayer():
@@ -254,6 +262,10 @@ def _least_numbers(layer: Layer) -> int:
             return layer.hidden_size * (layer.input_size + width) + (layer.num_layers - 1) * layer.hidden_size * width
         case CrfLayer():
             return layer.num_tags**2
+        case ConvolutionLayer():
+            return layer.in_features * layer.out_features * layer.kernel
+        case NgramLayer():
+            return max((layer.vocabulary + layer.buckets) * layer.classes, layer.order)
         case NormLayer() | PoolingLayer() | ScalerLayer():
             return layer.features
         case DropoutLayer():

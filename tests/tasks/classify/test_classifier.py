@@ -86,12 +86,12 @@ def test_arrays_and_lists_are_read_alike():
 
 
 def test_long_series_are_joined_and_short_ones_not():
-    x = np.random.default_rng(0).normal(size=(8, 160))
+    x = np.random.default_rng(0).normal(size=(8, 310))
     y = [0, 1] * 4
     assert small_classifier(1).fit(x, y, quiet=True).reader.join == 3
     assert small_classifier(1, bidirectional=False).fit(x, y, quiet=True).reader.join == 1
     fixed = small_classifier(1, series=SeriesSettings(join=7), bidirectional=False).fit(x, y, quiet=True)
-    assert len(list(fixed.predict_stream(x[0]))) == 160 // 7
+    assert len(list(fixed.predict_stream(x[0]))) == 310 // 7
     assert fixed.predict_proba(x[:, :3]).shape == (8, 2)  # shorter than one joined step
 
 

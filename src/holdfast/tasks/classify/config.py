@@ -47,13 +47,17 @@ class TextSettings:
     """Longer texts keep this many tokens, half from the beginning and half from the end."""
     embedding_size: int = 100
     """Length of a token's vector."""
-    word_dropout: float = 0.1
+    word_dropout: float = 0.3
     """Share of tokens that become <unk> in training, so that an unknown word has a meaning."""
+    ngram_rows: int = 262_144
+    """Size of the linear classifier of n-grams that answers together with the recurrent network: how many rows of
+    weights the pairs of neighbours share (of characters and bytes, runs of up to five). 0 leaves it out."""
 
     def __post_init__(self):
         check_choices(self, units=Units)
         check_whole(self, ("vocabulary_size", "max_length"), 2)
         check_whole(self, ("embedding_size",))
+        check_whole(self, ("ngram_rows",), 0)
         check_share(self, "word_dropout")
 
 
@@ -66,15 +70,26 @@ class SeriesSettings:
     """
 
     join: int = 0
-    """Steps that are read as one, so that long series are remembered and quick. 0 chooses: as many as leave about 50
+    """Steps that are read as one, so that long series are remembered and quick. 0 chooses: as many as leave about 100
     of the longest series, or 1 in a model that reads one way, so that it can answer at every step."""
+    convolution: int = 64
+    """Features of each of the three convolutions over time that the recurrent layers read instead of the steps
+    themselves, and whose means over time are looked at beside. 0 leaves them out."""
     noise: float = 0.1
     """Size of the noise added to features in training, where 1 is their own standard deviation."""
+    scale: float = 0.1
+    """How much each series is made larger or smaller in training, feature by feature, around the mean: the deviation of
+    the factor from 1."""
+    warp: float = 0.1
+    """How unevenly each series passes in training, faster here and slower there: the deviation of the logarithm of its
+    speed."""
 
     def __post_init__(self):
-        check_whole(self, ("join",), 0)
-        if isinstance(self.noise, bool) or not isinstance(self.noise, int | float) or not 0 <= self.noise <= 10:
-            raise ConfigError(f"noise must be a number from 0 to 10, got {self.noise!r}.")
+        check_whole(self, ("join", "convolution"), 0)
+        for name, most in (("noise", 10), ("scale", 1), ("warp", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+                raise ConfigError(f"{name} must be a number from 0 to {most}, got {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,7 @@ class ClassifyConfig(TaskConfig):
 
     cell: str = "lstm"
     """The recurrent cell: lstm, gru or rnn; parts may be added, as in lstm+peephole or lstm+layer_norm."""
-    hidden_size: int = 128
+    hidden_size: int = 64
     """Units of each direction."""
     num_layers: int = 1
     """Recurrent layers, one on top of another."""
@@ -97,6 +112,8 @@ class ClassifyConfig(TaskConfig):
     """How the steps become one answer: the largest of each feature, their mean, the last step, or learned attention."""
     dropout: float = 0.5
     """Share of features zeroed in training: of text before and after the recurrent layers, of series after them."""
+    label_smoothing: float = 0.1
+    """Share of each label that is given to all classes alike in training, so that the network stays unsure."""
     class_weight: ClassWeight = "none"
     """balanced: rare classes count more in the loss, so that all classes count alike."""
     batch_size: int = 32
@@ -116,4 +133,4 @@ class ClassifyConfig(TaskConfig):
         check_choices(self, pooling=Pooling, class_weight=ClassWeight)
         check_whole(self, ("hidden_size", "num_layers", "batch_size"))
         check_whole(self, ("epochs",), 0)
-        check_share(self, "dropout")
+        check_share(self, "dropout", "label_smoothing")

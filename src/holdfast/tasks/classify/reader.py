@@ -16,7 +16,7 @@ from holdfast.tasks.classify.data import Kind, clean_texts, join_steps, read_ser
 from holdfast.tasks.settings import read_record
 from holdfast.tasks.text import AbstractTokenizer, learn_tokenizer, learn_words, tokenizer_from_dict
 
-LONG = 50  # steps of the longest series that joining leaves, about
+LONG = 100  # steps of the longest series that joining leaves, about
 
 
 @dataclass(frozen=True)

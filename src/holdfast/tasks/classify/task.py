@@ -113,6 +113,8 @@ class Classifier(SklearnConventions, AbstractEstimator[ClassifyConfig, ClassifyN
         self.model = build_network(self.config, len(classes), **reader.sizes).to(self.device)
         if kind == "series":
             self.model.fit_scaler(_pick(rows, train))
+        else:
+            self.model.fit_ngrams(_pick(rows, train), numbers[train], self._class_weights(numbers[train]))
         held_rows, held_labels = _pick(rows, held), numbers[held]
         if given is not None:
             held_rows, held_labels = self._examples(*given)
@@ -233,13 +235,15 @@ class Classifier(SklearnConventions, AbstractEstimator[ClassifyConfig, ClassifyN
 
     def _task(self, rows: Rows, numbers: NDArray[np.int64], held_rows: Rows, held_numbers: Any) -> _FitTask:
         network, config = self._network(), self.config
-        weights = None
-        if config.class_weight == "balanced":
-            counts = np.bincount(numbers, minlength=len(self.classes_)).clip(min=1)
-            weights = torch.tensor(len(numbers) / (len(counts) * counts), dtype=torch.float32, device=self.device)
         batches = ExampleBatches(rows, numbers, config.batch_size, config.train.seed)
-        shake = Regularisation(config.text.word_dropout, config.series.noise)
-        return _FitTask(network, batches, held_rows, held_numbers, weights, shake)
+        shake = Regularisation(config.text.word_dropout, config.series, config.label_smoothing)
+        return _FitTask(network, batches, held_rows, held_numbers, self._class_weights(numbers), shake)
+
+    def _class_weights(self, numbers: NDArray[np.int64]) -> torch.Tensor | None:
+        if self.config.class_weight == "none":
+            return None
+        counts = np.bincount(numbers, minlength=len(self.classes_)).clip(min=1)
+        return torch.tensor(len(numbers) / (len(counts) * counts), dtype=torch.float32, device=self.device)
 
     def _settings(self, task: _FitTask) -> TrainSettings:
         """Fill in what the settings leave to the data: the number of updates, and what happens once an epoch."""
