@@ -117,10 +117,12 @@ def main() -> None:
             print(options.set, json.dumps(runs[-1]), flush=True)
         chosen = SETS[options.set]
         entry |= {"published": chosen.published, "overrides": chosen.overrides or {}, "summary": summary(runs)}
-        entry |= {"runs": runs, "test_set_read": len(runs), "machine": _machine(options)}
+        entry |= {"runs": runs, "machine": _machine(options)}
     if not options.validation_only:
         # Read again, because another set's run may have written meanwhile.
         results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        before = results.get(options.set, {}).get("test_set_read", 0)  # with other settings, in earlier versions
+        entry["test_set_read"] = before + len(entry.get("runs", []))
         results |= {"settings": asdict(ClassifyConfig()), options.set: results.get(options.set, {}) | entry}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

@@ -60,7 +60,7 @@ class ConvolutionBlock(nn.Module):
         return self._norm(y, None).relu(), recent[:, :, 1:]
 
     def _norm(self, y: Tensor, inside: Tensor | None) -> Tensor:
-        mean, variance = self.mean, self.variance
+        y, mean, variance = y.to(self.mean.dtype), self.mean, self.variance  # under autocast y comes in half precision
         if self.training and inside is not None:
             count = inside.sum()
             mean = (y * inside).sum((0, 1)) / count

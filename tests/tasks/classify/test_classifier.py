@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from holdfast.errors import ConfigError, DataError
+from holdfast.layers import ConvolutionLayer, NgramLayer
 from holdfast.tasks.classify import Classifier, ClassifyConfig, SeriesSettings, TextSettings
 from holdfast.tasks.classify.data import ExampleBatches, hold_out
-from holdfast.tasks.classify.model import build_network
+from holdfast.tasks.classify.model import Regularisation, build_network, classify_layers
 from tests.tasks.classify.samples import small_classifier, small_series, small_texts
 
 X, Y = small_series()
@@ -83,6 +84,63 @@ def test_arrays_and_lists_are_read_alike():
     assert one.predict(x).dtype.kind == "i"
     flat, column = small_classifier(10).fit(x[:, :, 0], y, quiet=True), x[:, :, :1]
     assert (flat.predict_proba(x[:, :, 0]) == flat.predict_proba(column)).all()
+
+
+def test_ngrams_know_pairs_that_the_words_alone_do_not():
+    random = np.random.default_rng(0)
+    texts = [" ".join(["not good" if n % 2 else "good not", *random.permutation(["a", "b", "c"])]) for n in range(60)]
+    y = [n % 2 for n in range(60)]
+    beside = small_classifier(1).fit(texts, y, quiet=True)  # one update teaches the recurrent layers nothing
+    assert beside.score(texts, y) == 1
+    alone = small_classifier(1, text=TextSettings(embedding_size=12, ngram_rows=0)).fit(texts, y, quiet=True)
+    assert "ngrams" not in {layer.name for layer in alone.layers}
+    assert alone.score(texts, y) < 0.9
+
+
+def test_training_does_not_see_the_ngrams():
+    x, y = small_texts()
+    losses = []
+    for rows in (0, 1000):
+        text = TextSettings(embedding_size=12, ngram_rows=rows, word_dropout=0)
+        classifier = small_classifier(3, text=text, dropout=0.0).fit(x, y, quiet=True)
+        network = classifier.model.train()
+        batch = ExampleBatches(classifier.reader.rows(x), np.arange(80) % 2, 80).__next__()
+        shake = Regularisation(0.0, classifier.config.series, 0.0)
+        losses.append(network.loss(batch, None, shake)[0].item())
+    assert losses[0] == pytest.approx(losses[1])
+
+
+def test_rows_of_ngrams_shrink_with_many_classes():
+    config = ClassifyConfig()
+    for classes, rows in ((2, 262_144), (1000, 4_194)):
+        (layer,) = [one for one in classify_layers(config, classes, vocabulary=50) if isinstance(one, NgramLayer)]
+        assert (layer.buckets, layer.order, layer.vocabulary) == (rows, 2, 50)
+    letters = classify_layers(ClassifyConfig(text=TextSettings(units="bytes")), 2, vocabulary=256)
+    assert letters[-1].order == 5
+
+
+def test_convolutions_can_be_left_out_and_do_not_look_ahead_when_streaming():
+    plain = small_classifier(60, series=SeriesSettings(convolution=0)).fit(X, Y, quiet=True)
+    assert [layer.name for layer in plain.layers] == ["scaler", "recurrent", "pooling", "dropout_out", "output"]
+    assert plain.score(X_NEW, Y_NEW) >= 0.8
+    both, one_way = small_classifier(1), small_classifier(1, bidirectional=False)
+    for classifier, causal in ((both, False), (one_way, True)):
+        layers = classifier.fit(X, Y, quiet=True).layers
+        found = [layer for layer in layers if isinstance(layer, ConvolutionLayer)]
+        assert [layer.kernel for layer in found] == [9, 5, 3]
+        assert {layer.causal for layer in found} == {causal}
+
+
+def test_half_precision_trains():
+    train = replace(small_classifier(80).config.train, precision="bfloat16")
+    assert small_classifier(train=train).fit(X, Y, quiet=True).score(X_NEW, Y_NEW) >= 0.8
+
+
+def test_smoothed_labels_leave_the_network_less_sure():
+    def sure(smoothing: float) -> float:
+        return small_classifier(80, label_smoothing=smoothing).fit(X, Y, quiet=True).predict_proba(X).max(1).mean()
+
+    assert sure(0.3) < sure(0.0) - 0.05
 
 
 def test_long_series_are_joined_and_short_ones_not():

@@ -44,7 +44,8 @@ def classify_layers(config: ClassifyConfig, classes: int, *, features: int = 0, 
         if config.dropout:
             layers.append(DropoutLayer("dropout_in", config.dropout))
     else:
-        layers, size = [ScalerLayer("scaler", features)], features
+        size = features
+        layers = [ScalerLayer("scaler", features)]
         for number, kernel in enumerate(KERNELS if config.series.convolution else ()):
             causal, width = not config.bidirectional, config.series.convolution
             layers.append(ConvolutionLayer(f"convolution{number}", size, width, kernel, causal))

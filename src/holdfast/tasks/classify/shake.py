@@ -38,5 +38,5 @@ def warp_series(x: Tensor, lengths: Tensor, speeds: Tensor) -> Tensor:
     left = path.long()
     right = (left + 1).minimum(end)
     left = left.minimum(end)
-    rows = [x.gather(0, place[:, :, None].expand_as(x)) for place in (left, right)]
-    return torch.lerp(*rows, (path - left)[:, :, None].to(x.dtype))
+    before, after = (x.gather(0, place[:, :, None].expand_as(x)) for place in (left, right))
+    return torch.lerp(before, after, (path - left)[:, :, None].to(x.dtype))
