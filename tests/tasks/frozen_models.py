@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from holdfast.layers import FORMAT_VERSION
-from holdfast.tasks.classify import Classifier
+from holdfast.tasks.classify import Classifier, SeriesSettings, TextSettings
 from holdfast.tasks.forecast import Forecaster
 from holdfast.tasks.forecast.config import ForecastTraining, WindowSettings
 from holdfast.tasks.language import LanguageModel
@@ -32,6 +32,7 @@ SHORT = TrainSettings(max_steps=3, learning_rate=1e-2, evaluate_every=0)
 WAVES = [[[float(np.sin(n + t)), float(np.cos(n * t))] for t in range(5 + n)] for n in range(4)]
 SENTENCES = [["Ann", "flies", "to", "Rome"], ["Bob", "walks"]]
 TAGS = [["B-PER", "O", "O", "B-LOC"], ["B-PER", "O"]]
+TEXTS = ["a lovely film", "dull and long", "lovely", "not a film"]
 PROMPT = "Bob sees"
 
 
@@ -89,8 +90,17 @@ SAMPLES = {
     "recursive": Sample(Forecaster, lambda: _make_forecaster(decoder="recursive"), _use_forecaster),
     "classify": Sample(
         Classifier,
-        lambda: Classifier(hidden_size=4, train=SHORT).fit(WAVES, ["even", "odd", "even", "odd"], quiet=True),
+        lambda: Classifier(hidden_size=4, series=SeriesSettings(convolution=4), train=SHORT).fit(
+            WAVES, ["even", "odd", "even", "odd"], quiet=True
+        ),
         lambda classifier: {"proba": classifier.predict_proba(WAVES).tolist()},
+    ),
+    "classify_text": Sample(
+        Classifier,
+        lambda: Classifier(hidden_size=4, text=TextSettings(embedding_size=4, ngram_rows=32), train=SHORT).fit(
+            TEXTS, ["good", "bad", "good", "bad"], quiet=True
+        ),
+        lambda classifier: {"proba": classifier.predict_proba([*TEXTS, "never seen"]).tolist()},
     ),
     "tag": Sample(
         Tagger,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from holdfast.errors import ConfigError
-from holdfast.tasks.classify import Classifier
+from holdfast.tasks.classify import Classifier, SeriesSettings
 from tests.tasks.classify.samples import small_classifier, small_series, small_texts
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
@@ -77,7 +77,8 @@ def test_settings_are_searched_inside_a_pipeline():
     from sklearn.preprocessing import StandardScaler
 
     x = np.stack([row[:4, 0] for row in small_series()[0]])
-    steps = Pipeline([("scale", StandardScaler()), ("classify", small_classifier(30))])
+    recurrent = small_classifier(30, series=SeriesSettings(convolution=0))  # the series have four steps
+    steps = Pipeline([("scale", StandardScaler()), ("classify", recurrent)])
     grid = {"classify__cell": ["lstm+peephole", "gru"], "classify__train__learning_rate": [2e-2, 1e-6]}
     search = GridSearchCV(steps, grid, cv=2).fit(x, small_series()[1])
     assert search.best_params_["classify__train__learning_rate"] == 2e-2
