@@ -13,7 +13,7 @@ import torch
 from holdfast.errors import CheckpointError, ConfigError, DataError
 from holdfast.tasks.forecast import ForecastConfig, Forecaster
 from holdfast.tasks.forecast.config import ForecastTraining, WindowSettings
-from holdfast.tasks.forecast.decode import at_level, conformal_rank
+from holdfast.tasks.forecast.decode import at_level, conformal_moves, conformal_rank
 from holdfast.tasks.forecast.model import QUANTILES
 from tests.tasks.forecast.forecast_samples import small_forecaster, small_frame
 
@@ -347,3 +347,12 @@ def test_after_training_the_forecast_knows_of_the_held_out_steps():
 def test_the_held_out_steps_stay_unknown_where_refit_is_off():
     forecaster = small_forecaster(seed=0, windows=WindowSettings(refit=False)).fit(FRAME, quiet=True)
     assert not forecaster.model.modules_by_name["refit"].weight.any()
+
+
+def test_windows_that_share_values_count_as_few():
+    gaps = np.repeat(np.random.default_rng(0).standard_normal((400, 3))[..., None], len(QUANTILES), axis=-1)
+    many, few = conformal_moves(gaps), conformal_moves(gaps, independent=3)
+    upper = QUANTILES.index(0.9)
+    np.testing.assert_allclose(many[:, upper], np.quantile(gaps[:, :, 0], 0.9, axis=0), atol=0.05)
+    np.testing.assert_allclose(few[:, upper], gaps[:, :, upper].max(axis=0))
+    np.testing.assert_allclose(few[:, QUANTILES.index(0.1)], gaps[:, :, 0].min(axis=0))

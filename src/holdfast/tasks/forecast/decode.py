@@ -82,8 +82,10 @@ def _student_quantiles(tails: Doubles, levels: Doubles) -> Doubles:
     return t.ppf(levels, tails)
 
 
-def calibrate(network: ForecastNetwork, reader: WindowReader, rows: Whole, origins: Whole) -> None:
-    """Set the calibration by windows whose future is known."""
+def calibrate(
+    network: ForecastNetwork, reader: WindowReader, rows: Whole, origins: Whole, independent: int | None = None
+) -> None:
+    """Set the calibration by windows whose future is known; `independent` as `conformal_moves` takes it."""
     errors = []
     with evaluating(network):
         for begin in range(0, len(rows), READ):
@@ -91,16 +93,18 @@ def calibrate(network: ForecastNetwork, reader: WindowReader, rows: Whole, origi
             gaps = windows.target[..., None] - quantiles_of(network, windows)
             errors.append(np.where(windows.known[..., None] > 0, gaps, np.nan))
     with torch.no_grad():
-        calibration_of(network).weight.copy_(torch.as_tensor(conformal_moves(np.concatenate(errors))))
+        calibration_of(network).weight.copy_(torch.as_tensor(conformal_moves(np.concatenate(errors), independent)))
 
 
-def conformal_moves(gaps: Doubles) -> Doubles:
+def conformal_moves(gaps: Doubles, independent: int | None = None) -> Doubles:
     """Return what to add to each quantile [H, Q] so that a share q of held-out values lies below quantile q.
 
     Steps with few held-out values share one move (split conformal prediction, one side at a time).
 
     Args:
         gaps: [windows, H, Q] from each quantile to the value, NaN where it is unknown.
+        independent: About how many of the windows share no value. The fewer, the further out a new value may lie. None:
+            all of them.
     """
     moves = np.zeros(gaps.shape[1:])
     for place, quantile in enumerate(QUANTILES):
@@ -109,7 +113,8 @@ def conformal_moves(gaps: Doubles) -> Doubles:
             own = own[~np.isnan(own)]
             known = own if len(own) >= 100 else gaps[..., place][~np.isnan(gaps[..., place])]
             if len(known):
-                moves[step, place] = np.quantile(known, conformal_rank(quantile, len(known)))
+                count = min(len(known), independent or len(known))
+                moves[step, place] = np.quantile(known, conformal_rank(quantile, count))
     moves[:, MEDIAN] = 0.0  # the forecast itself stays
     return moves
 

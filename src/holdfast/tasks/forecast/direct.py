@@ -78,9 +78,10 @@ class DirectDecoder:
     def calibrate(self, split: Split) -> None:
         """Set the calibration by the held-out windows, where there are any."""
         reader = WindowReader(split.whole, self.network.shape, split.train)
-        held_out = split.folds()[0].picks(self.network.shape.horizon)
+        fold, horizon = split.folds()[0], self.network.shape.horizon
+        held_out = fold.picks(horizon)
         if len(held_out):
-            calibrate(self.network, reader, *held_out.spread(CALIBRATED))
+            calibrate(self.network, reader, *held_out.spread(CALIBRATED), fold.independent(horizon))
 
     def finish(self) -> None:
         """Let the network know of the held-out values too, once nothing is measured by them any more."""

@@ -31,6 +31,10 @@ class Fold:
         first = np.maximum(self.begin, 1)
         return Picks(first, np.where(self.size >= 1, np.maximum(self.end - horizon, first), first - 1))
 
+    def independent(self, horizon: int) -> int:
+        """Return about how many windows there are that share no hidden value."""
+        return int(np.maximum(self.size // horizon, self.size > 0).sum())
+
     def meets(self, rows: Whole, origins: Whole, horizon: int) -> np.ndarray:
         """Return whether some step ahead of each (series, origin) is hidden."""
         return (origins < self.end[rows]) & (origins + horizon > self.begin[rows])

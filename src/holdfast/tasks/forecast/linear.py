@@ -152,7 +152,7 @@ def fit_linear(split: Split, shape: WindowShape, most: int) -> LinearFit:
         np.where(np.isnan(truth), np.nan, windows.target - forecast(windows))
         for forecast, (windows, truth) in zip(forecasts[1:], hidden, strict=True)
     ]
-    independent = sum(int((np.maximum(fold.size // shape.horizon, fold.size > 0)).sum()) for fold in folds)
+    independent = sum(fold.independent(shape.horizon) for fold in folds)
     return LinearFit(forecasts[1], forecasts[0], losses[best], np.concatenate(errors), independent)
 
 
