@@ -9,6 +9,7 @@ import pandas as pd
 
 from holdfast.tasks.forecast import Forecaster
 from holdfast.tasks.forecast.config import ForecastTraining
+from holdfast.tasks.forecast.windows import DAY, Series
 
 
 def small_frame(count: int = 3, length: int = 80, season: int = 8, seed: int = 0, noise: float = 0.1) -> pd.DataFrame:
@@ -27,3 +28,13 @@ def small_forecaster(steps: int = 3, **fields: Any) -> Forecaster:
     """Return a forecaster of few units and steps."""
     train = fields.pop("train", ForecastTraining(max_steps=steps, evaluate_every=max(steps // 2, 1)))
     return Forecaster(**{"horizon": 4, "season": 8, "hidden_size": 8, "batch_size": 16, "train": train, **fields})
+
+
+def series_of(*values: list[float] | np.ndarray, dated: bool = False) -> Series:
+    """Return series of the values, each daily if `dated`, else numbered."""
+    starts = np.concatenate([[0], np.cumsum([len(each) for each in values])]).astype(np.int64)
+    flat = np.concatenate([np.asarray(each, dtype=float) for each in values])
+    times = np.concatenate([np.arange(len(each)) for each in values]).astype(np.int64) * (DAY if dated else 1)
+    ids = np.array([f"s{number}" for number in range(len(values))], dtype=object)
+    nothing = np.zeros((len(flat), 0), np.float32)
+    return Series(ids, starts, flat, times, nothing, np.zeros((len(values), 0), np.float32), dated)

@@ -13,9 +13,7 @@ from holdfast.tasks.forecast.folds import training_picks
 from holdfast.tasks.forecast.inputs import split_series
 from holdfast.tasks.forecast.linear import choose_shape, fit_linear
 from holdfast.tasks.forecast.windows import (
-    DAY,
     Picks,
-    Series,
     WindowBatches,
     WindowReader,
     WindowShape,
@@ -23,17 +21,9 @@ from holdfast.tasks.forecast.windows import (
     cycles_of,
     season_errors,
 )
+from tests.tasks.forecast.forecast_samples import series_of
 
 BASES = ("level", "last", "season", "naive", "theta")
-
-
-def series_of(*values: list[float] | np.ndarray, dated: bool = False) -> Series:
-    starts = np.concatenate([[0], np.cumsum([len(each) for each in values])]).astype(np.int64)
-    flat = np.concatenate([np.asarray(each, dtype=float) for each in values])
-    times = np.concatenate([np.arange(len(each)) for each in values]).astype(np.int64) * (DAY if dated else 1)
-    ids = np.array([f"s{number}" for number in range(len(values))], dtype=object)
-    nothing = np.zeros((len(flat), 0), np.float32)
-    return Series(ids, starts, flat, times, nothing, np.zeros((len(values), 0), np.float32), dated)
 
 
 @pytest.mark.parametrize("base", BASES)

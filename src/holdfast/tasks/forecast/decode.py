@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 READ, BLOCK = 512, 128
 """Windows that are read, and run through the network, at once. More in a block leave the caches: a fifth more time."""
+FEW_HELD_OUT = 100
+"""Held-out values of a step below which it shares its calibration with the other steps."""
 
 
 def check_levels(level: Any) -> list[float]:
@@ -108,15 +110,21 @@ def conformal_moves(gaps: Doubles, independent: int | None = None) -> Doubles:
     """
     moves = np.zeros(gaps.shape[1:])
     for place, quantile in enumerate(QUANTILES):
-        for step in range(gaps.shape[1]):
-            own = gaps[:, step, place]
-            own = own[~np.isnan(own)]
-            known = own if len(own) >= 100 else gaps[..., place][~np.isnan(gaps[..., place])]
-            if len(known):
-                count = min(len(known), independent or len(known))
-                moves[step, place] = np.quantile(known, conformal_rank(quantile, count))
+        steps = [step[~np.isnan(step)] for step in gaps[..., place].T]
+        few = [len(step) < FEW_HELD_OUT for step in steps]
+        if any(few):
+            moves[few, place] = _conformal_move(gaps[..., place][~np.isnan(gaps[..., place])], quantile, independent)
+        for step in np.flatnonzero(np.logical_not(few)):
+            moves[step, place] = _conformal_move(steps[step], quantile, independent)
     moves[:, MEDIAN] = 0.0  # the forecast itself stays
     return moves
+
+
+def _conformal_move(known: Doubles, quantile: float, independent: int | None) -> float:
+    """Return what to add to one quantile, 0 where no value is known."""
+    if not len(known):
+        return 0.0
+    return float(np.quantile(known, conformal_rank(quantile, min(len(known), independent or len(known)))))
 
 
 def conformal_rank(quantile: float, count: int) -> float:

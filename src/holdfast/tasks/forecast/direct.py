@@ -26,7 +26,7 @@ from holdfast.tasks.forecast.windows import (
 
 CHECKED = 1_000  # held-out windows that training is watched by
 CALIBRATED = 4_000  # held-out windows that calibration counts
-SMALLEST_PATCHED, MOST_STEPS = 64, 48
+SMALLEST_PATCHED, MOST_STEPS, LONGEST_PATCH = 64, 48, 32
 
 
 class DirectDecoder:
@@ -156,9 +156,13 @@ def first_shape(config: ForecastConfig, split: Split, season: int) -> WindowShap
 
 
 def choose_patch(context: int, season: int) -> int:
-    """Return how many values are read in one step: 1 for short contexts, else a part of the season or some seasons."""
+    """Return how many values are read in one step: 1 for short contexts, else a part of the season or some seasons.
+
+    Where a context has no such parts, more than MOST_STEPS are read rather than all of it at once.
+    """
     if context <= SMALLEST_PATCHED:
         return 1
-    fitting = [patch for patch in range(1, context + 1) if context % patch == 0 and context // patch <= MOST_STEPS]
+    parts = [patch for patch in range(1, max(season, LONGEST_PATCH) + 1) if context % patch == 0]
+    fitting = [patch for patch in parts if context // patch <= MOST_STEPS]
     seasonal = [patch for patch in fitting if season % patch == 0 or patch % season == 0]
-    return (seasonal or fitting)[0]
+    return (seasonal or fitting or parts[-1:])[0]

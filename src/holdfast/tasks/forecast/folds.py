@@ -62,13 +62,16 @@ class Split:
         """Return the mean of the costs of each fold's windows.
 
         Of folds in time, what is held out counts as much as all others together: it alone is forecast from its past
-        only, as the future will be.
+        only, as the future will be. Folds without a known value count nothing.
         """
-        means = [float(np.nanmean(each)) for each in costs if not np.isnan(each).all()]
+        known = [not np.isnan(each).all() for each in costs]
+        means = [float(np.nanmean(each)) for each, any_known in zip(costs, known, strict=True) if any_known]
         if not means:
             return 0.0
         if self.by_series or len(means) < 2:
             return float(np.nanmean(np.concatenate(costs)))
+        if not known[0]:
+            return float(np.mean(means))
         return (means[0] + float(np.mean(means[1:]))) / 2
 
     def folds(self) -> list[Fold]:

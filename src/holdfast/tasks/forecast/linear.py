@@ -13,8 +13,10 @@ import numpy as np
 
 from holdfast.tasks.forecast.config import WindowSettings
 from holdfast.tasks.forecast.folds import Fold, Split, training_picks
+from holdfast.tasks.forecast.inputs import check_positive
 from holdfast.tasks.forecast.windows import (
     Doubles,
+    Floats,
     Series,
     Whole,
     WindowReader,
@@ -28,6 +30,9 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, np.inf)
 """Strengths of the pull to the base, in units of the inputs' mean square. The last leaves the base alone."""
 BLOCK, MOST_TRIED, MOST_FITTED, MOST_CHECKED = 1024, 6_000, 30_000, 2_000
 LONGEST_MEMORY = 256  # steps that Theta may look back: it is slow, and meant for short series
+LONGEST_CONTEXT, LONGEST_SEASON = 768, 1440  # steps; the products of a window's inputs grow with their square
+LEAST_WINDOWS = 6  # that are fitted to; fewer say less of later steps than the base alone
+LEAST_KNOWN = 0.8  # of the steps ahead of a window that is fitted to
 NEAR_ZERO = 0.05  # of a series' mean
 ALIKE = 0.01  # losses that differ by less are taken for equal
 LARGEST_TARGET = 8.0  # scales; beyond, a window's target is cut off: squares would let a few windows decide
@@ -78,11 +83,16 @@ def choose_shape(split: Split, shape: WindowShape, settings: WindowSettings) -> 
 
     One thing is chosen after the other: context and transform together, then the base. Of contexts that are as good as
     alike the longest is taken: the recurrent network may make more of it.
+
+    Raises:
+        DataError: logarithms are asked for, and a value has none.
     """
+    check_positive(split.whole, settings.transform)
     transforms = [settings.transform]
     if settings.transform == "auto":
-        transforms = ["none", "log"] if clear_of_zero(split.train) else ["none"]
-    contexts = [settings.context] if settings.context else context_choices(split, shape)
+        positive = not (split.whole.values <= 0).any()
+        transforms = ["none", "log"] if positive and clear_of_zero(split.train) else ["none"]
+    contexts = [settings.context] if settings.context else context_choices(split, shape, settings.patch)
     start = "season" if settings.base == "auto" else settings.base
     tried = {}
     for transform in transforms:
@@ -120,15 +130,19 @@ def clear_of_zero(series: Series) -> bool:
     return float(np.median(least[present] / mean[present])) > NEAR_ZERO
 
 
-def context_choices(split: Split, shape: WindowShape) -> list[int]:
-    """Return lengths of context worth trying: some seasons, and not more than most series have."""
-    unit = shape.season if shape.season > 1 else 2
+def context_choices(split: Split, shape: WindowShape, patch: int = 0) -> list[int]:
+    """Return lengths of context worth trying: some seasons, and not more than most series have.
+
+    Args:
+        patch: What the lengths are to be multiples of; 0: of nothing.
+    """
+    unit = shape.season if 1 < shape.season <= LONGEST_SEASON else 2
     longest = int(np.quantile((split.train.lengths - split.held_out), 0.75)) - shape.horizon
     least = max(unit, 4)
-    most = max(least, min(longest * 2 // 3, 768))
+    most = max(least, min(longest * 2 // 3, LONGEST_CONTEXT))
     choices = {unit * number for number in (1, 2, 3, 4, 7, 14, 21, 28, 48, 96, 192)}
     kept = sorted(length for length in choices if least <= length <= most and 3 * length >= min(shape.horizon, most))
-    return kept[-5:] or [least]
+    return sorted({-(-length // max(patch, 1)) * max(patch, 1) for length in kept[-5:] or [least]})
 
 
 def fit_linear(split: Split, shape: WindowShape, most: int) -> LinearFit:
@@ -146,7 +160,8 @@ def fit_linear(split: Split, shape: WindowShape, most: int) -> LinearFit:
             for solve, (windows, truth), (rows, _) in zip(solvers[1:], hidden, parts, strict=True)
         ]
         losses.append(split.mean_loss(costs))
-    best = int(np.argmin(losses))
+    # Of equal losses the strongest pull: where too few windows are left to fit to, no penalty has been tried.
+    best = len(losses) - 1 - int(np.argmin(losses[::-1]))
     forecasts = [solve(PENALTIES[best]) for solve in solvers]
     errors = [
         np.where(np.isnan(truth), np.nan, windows.target - forecast(windows))
@@ -179,14 +194,30 @@ def _solvers(
     for begin in range(0, len(rows), BLOCK):
         part = slice(begin, begin + BLOCK)
         windows = reader.read(rows[part], origins[part])
-        whole = windows.known.all(axis=1)
+        within = origins[part] + horizon <= reader.series.lengths[rows[part]]
+        whole = within & (windows.known.mean(axis=1) >= LEAST_KNOWN)
         inputs = np.concatenate([windows.values, np.ones((len(rows[part]), 1), np.float32)], axis=1)
-        targets = np.clip(windows.target, -LARGEST_TARGET, LARGEST_TARGET)
+        targets = np.clip(without_gaps(windows.target, windows.known), -LARGEST_TARGET, LARGEST_TARGET)
         total.add(inputs[whole], targets[whole])
         for fold, hidden in zip(folds, met, strict=True):
             inside = whole & fold.meets(rows[part], origins[part], horizon)
             hidden.add(inputs[inside], targets[inside])
     return [_solver(total), *(_solver(total.without(hidden)) for hidden in met)]
+
+
+def without_gaps(target: Floats, known: Floats) -> Floats:
+    """Return targets [B, H] with what is unknown on a straight line between its known neighbours."""
+    gaps = known == 0
+    if not gaps.any():
+        return target
+    steps = np.arange(target.shape[1])
+    before = np.maximum.accumulate(np.where(gaps, -1, steps), axis=1)
+    after = np.minimum.accumulate(np.where(gaps, len(steps), steps)[:, ::-1], axis=1)[:, ::-1]
+    left = np.clip(np.where(before < 0, after, before), 0, len(steps) - 1)
+    right = np.clip(np.where(after == len(steps), before, after), 0, len(steps) - 1)
+    share = ((steps - left) / np.maximum(right - left, 1)).astype(np.float32)
+    low, high = np.take_along_axis(target, left, axis=1), np.take_along_axis(target, right, axis=1)
+    return np.where(gaps, low + share * (high - low), target)
 
 
 @dataclass
@@ -216,7 +247,7 @@ def _solver(products: _Products) -> Callable[[float], LinearForecast]:
     unit = max(np.trace(products.gram) / len(products.gram), 1e-12)
 
     def solve(penalty: float) -> LinearForecast:
-        if not products.count or np.isinf(penalty):
+        if products.count < LEAST_WINDOWS or np.isinf(penalty):
             return LinearForecast(
                 np.zeros((products.cross.shape[1], len(products.gram) - 1)), np.zeros(products.cross.shape[1])
             )
