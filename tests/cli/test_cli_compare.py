@@ -40,6 +40,20 @@ def test_compare_prints_a_table_and_a_verdict(task, tmp_path, capsys):
     assert (out / "comparison.md").read_text() == printed
 
 
+def test_compare_of_irregular_times_with_duplicates(tmp_path, capsys):
+    small = ["--seconds", "0.1", "--runs", "1", "--cells", "rnn", "--hidden-size", "4", "--horizon", "6", "--quiet"]
+    random = np.random.default_rng(0)
+    rows = [f"2024-01-{n // 24 + 1:02}T{n % 24:02}:{random.integers(60):02},{random.normal()}" for n in range(96)]
+    path = tmp_path / "irregular.csv"
+    path.write_text("\n".join(["ds,y", *rows, rows[-1]]))
+    command = ["compare", "forecast", str(path), *small]
+    assert main(command) == 2
+    assert main([*command, "--duplicates", "last", "--freq", "h"]) == 2
+    assert "irregular='resample'" in capsys.readouterr().err
+    assert main([*command, "--duplicates", "last", "--freq", "h", "--irregular", "resample"]) == 0
+    assert "| RNN |" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_compare_of_a_missing_file_says_so(task, tmp_path, capsys):
     assert main(["compare", task, str(tmp_path / "nothing.csv"), "--quiet"]) == 2

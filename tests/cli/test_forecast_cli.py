@@ -48,6 +48,17 @@ def test_predict_prints_a_forecast_and_draws_it(trained, table, tmp_path, capsys
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "out.csv"), forecast)
 
 
+@pytest.mark.parametrize(
+    "wrong", [["--out", "none/out.csv"], ["--out", "."], ["--plot", "none/out.png"], ["--plot", "out.xyz"]]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(wrong, table, tmp_path, capsys):
+    flag, name = wrong
+    command = ["forecast", "predict", "--model", str(tmp_path / "absent"), "--data", str(table)]
+    assert main([*command, flag, str(tmp_path / name)]) == 2
+    shown = capsys.readouterr().err
+    assert any(word in shown for word in ("a folder that is there", "the ending"))
+
+
 def test_evaluate_prints_the_baselines_too(trained, table, capsys):
     capsys.readouterr()
     assert main(["forecast", "evaluate", "--model", str(trained), "--data", str(table), "--windows", "2"]) == 0

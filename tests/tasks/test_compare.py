@@ -235,6 +235,20 @@ def test_a_difference_that_the_test_items_do_not_bear_out_is_not_clear():
     assert "(accuracy 0.900 and 0.800), which is clear" in words(many, metric=metric)
 
 
+def test_a_metric_that_cannot_be_taken_wins_nothing():
+    nan = math.nan
+    found = words([result("lstm", [nan, nan]), result("gru", [1.2, 1.21]), result("rnn", [2.0, 2.1])], {"Naive": nan})
+    assert found.startswith("Use the GRU")
+    assert "LSTM or" not in found
+    assert "The error of the LSTM, Naive cannot be taken: its value is not a number on this test data." in found
+    found = words([result("lstm", [1.0, 1.01])], {"Naive": nan, "other": 5.0})
+    assert found.startswith("Use the LSTM")
+    assert "LSTM or other, the best of the simple methods" in found
+    found = words([result("lstm", [nan, nan]), result("gru", [nan, nan])], {"Naive": nan})
+    assert found.startswith("No advice can be given.\nThe error of the LSTM, the GRU, Naive cannot be taken")
+    assert "nan" not in found
+
+
 def test_table_and_json_have_every_contender():
     cells = [result("lstm", [1.0, 1.1]), with_items(result("lstm+peephole", [2.0, 2.1]), [[2.0, 2.0], [2.0, 2.2]])]
     found = Comparison("toy", Metric("error"), cells, {"simple": Score(3.0), "other": Score(4.0, [3.0, 5.0])})

@@ -81,6 +81,21 @@ def test_a_linear_series_needs_no_network():
     assert found.verdict.startswith("Use the linear forecast that the network starts from: a recurrent network is")
 
 
+def test_series_keep_their_zone_in_a_contest():
+    hours = pandas.date_range("2024-03-28 05:00", periods=100, freq="h", tz="Europe/Paris")
+    frame = pandas.DataFrame({"unique_id": "a", "ds": hours, "y": np.random.default_rng(0).normal(10, 1, 100)})
+    contest = ForecastContest(frame, SMALL)
+    assert contest._untrained.predict()["ds"].tolist() == hours[-6:].tolist()
+    assert contest._untrained._reading.zone == "Europe/Paris"
+    assert all(math.isfinite(measure().value) for _, measure in contest.baselines())
+    naive = ForecastContest(frame.assign(ds=hours.tz_convert("UTC").tz_localize(None)), SMALL)
+    assert contest.fingerprint != naive.fingerprint
+    assert contest.fingerprint is contest.fingerprint
+    later = ForecastContest(frame.assign(ds=hours + pandas.Timedelta(hours=1)), SMALL)
+    assert contest.fingerprint != later.fingerprint
+    assert contest.fingerprint == ForecastContest(frame, SMALL).fingerprint
+
+
 def test_series_shorter_than_the_horizon_are_refused():
     with pytest.raises(DataError, match="no more than 6 steps"):
         ForecastContest(pandas.concat([months(), months(5, 1).assign(unique_id="short")]), SMALL)

@@ -214,6 +214,12 @@ def test_zones_become_utc_but_midnights_stay_dates():
     texts = pandas.DataFrame({"ds": ["2024-03-30T00:00+01:00", "2024-04-01T00:00+02:00"]})
     assert time_column(texts, "ds", "it").tolist() == dates[[0, 2]].tolist()
     assert time_zone(texts, "ds") is None
+    instants = np.array(["2024-03-29T23", "2024-03-30T23", "2024-03-31T22"], dtype="datetime64[us]")
+    for given in (pandas.DataFrame({"ds": days}), pandas.DataFrame({"ds": days.astype(object)})):
+        assert time_column(given, "ds", "it", zoned=True).tolist() == instants.tolist()
+        assert time_zone(given, "ds", zoned=True) == "Europe/Berlin"
+    assert time_column(texts, "ds", "it", zoned=True).tolist() == instants[[0, 2]].tolist()
+    assert time_zone(texts, "ds", zoned=True) == "UTC"
 
 
 def test_instants_are_shown_in_the_zone_they_came_in():

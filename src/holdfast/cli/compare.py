@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from holdfast.cli.forecast import Duplicates, Irregular, step_named
 from holdfast.cli.training import check_folder, device_named
 from holdfast.errors import ConfigError
 from holdfast.tasks.classify.config import ClassifyConfig, Columns
@@ -72,6 +73,12 @@ class ForecastCommand:
     """Column of times: dates, or whole numbers."""
     target: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN")] = ("y",)
     """Column of values; several are series of their own, where --id is not given."""
+    freq: Annotated[str | None, tyro.conf.arg(metavar="STEP")] = None
+    """The step of time as pandas names it (h, D, MS), or a whole number. Left out: the most common of the data."""
+    duplicates: Duplicates = "refuse"
+    """Rows of one series and time: refused, averaged, or the last one kept."""
+    irregular: Irregular = "refuse"
+    """Times off the regular grid: refused, or the rows of each step averaged, with empty steps missing."""
     compare: Annotated[CompareSettings, tyro.conf.arg(name="")] = field(default_factory=CompareSettings)
     model: Annotated[ForecastConfig, tyro.conf.arg(name="")] = field(default_factory=ForecastConfig)
 
@@ -127,7 +134,16 @@ def forecast(command: ForecastCommand) -> int:
     from holdfast.tasks.forecast.contest import ForecastContest
 
     target = command.target[0] if len(command.target) == 1 else list(command.target)
-    contest = ForecastContest(command.data, command.model, id=command.id, time=command.time, target=target)
+    contest = ForecastContest(
+        command.data,
+        command.model,
+        id=command.id,
+        time=command.time,
+        target=target,
+        freq=step_named(command.freq),
+        duplicates=command.duplicates,
+        irregular=command.irregular,
+    )
     return _compare(contest, command.compare)
 
 

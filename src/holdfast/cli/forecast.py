@@ -10,6 +10,7 @@ import tyro
 
 from holdfast.cli.settings_file import SettingsFile, save_settings
 from holdfast.cli.training import check_folder, device_named, report_training
+from holdfast.errors import ConfigError
 from holdfast.tasks.forecast.config import ForecastConfig
 
 if TYPE_CHECKING:
@@ -122,14 +123,13 @@ def train(command: TrainCommand) -> int:
     from holdfast.tasks.forecast.task import Forecaster
 
     forecaster = Forecaster(command.model, device=device_named(command.device, "forecast"))
-    freq = int(command.freq) if command.freq is not None and command.freq.isdecimal() else command.freq
     target = list(command.target)
     forecaster.fit(
         command.data,
         id=command.id,
         time=command.time,
         target=target[0] if len(target) == 1 else target,
-        freq=freq,
+        freq=step_named(command.freq),
         duplicates=command.duplicates,
         irregular=command.irregular,
         folder=command.out,
@@ -155,6 +155,12 @@ def train(command: TrainCommand) -> int:
 
 def predict(command: PredictCommand) -> int:
     """Run `holdfast forecast predict`."""
+    if command.out is not None:
+        _check_file(command.out)
+    if command.plot is not None:
+        from holdfast.tasks.forecast.plot import check_picture
+
+        check_picture(command.plot)
     forecaster = _load(command.model, command.device)
     frame = forecaster.predict(command.data, command.future, level=command.level, conformal=command.conformal)
     if command.out is None:
@@ -174,6 +180,16 @@ def evaluate(command: EvaluateCommand) -> int:
     )
     print(table.to_string(float_format=lambda value: f"{value:.4g}", na_rep=""))
     return 0
+
+
+def step_named(freq: str | None) -> str | int | None:
+    """Return a frequency as given on the command line: a name, or a whole number."""
+    return int(freq) if freq is not None and freq.isdecimal() else freq
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir() or not path.parent.is_dir():
+        raise ConfigError(f"{path}: name a file in a folder that is there.")
 
 
 def _plain(values: Any) -> Any:

@@ -35,11 +35,14 @@ _FORMS = {
 _MEND = "Write times as 2024-01-31 or 2024-01-31 13:00:00, all in one form"
 
 
-def time_column(frame: pandas.DataFrame, name: str, where: str) -> Times:
+def time_column(frame: pandas.DataFrame, name: str, where: str, zoned: bool = False) -> Times:
     """Return a column of times as datetime64[us], or as int64 where it holds whole numbers.
 
     Times with a zone become UTC instants; where each is midnight in the column's own zone they are dates, and stay
     the dates they are. Whole numbers that all read as dates from 1800 to 2199, such as 20240131, are dates.
+
+    Args:
+        zoned: Whether the column goes on from instants: its midnights are instants too then.
 
     Raises:
         DataError: a time is missing or cannot be read, or nothing shows whether the day or the month comes first; names
@@ -53,23 +56,23 @@ def time_column(frame: pandas.DataFrame, name: str, where: str) -> Times:
         refuse(values, absent, name, where, "is no time", f"Fill it in, or leave the row out. {_MEND}")
     dtype = values.dtype
     if pd.api.types.is_datetime64_any_dtype(dtype):
-        return _instants(values)
+        return _instants(values, zoned)
     if isinstance(dtype, pd.PeriodDtype):
         return _instants(values.dt.to_timestamp())
     if pd.api.types.is_integer_dtype(dtype):
         return _whole(values, values.to_numpy(), name, where)
     if is_text(values):
-        return _from_text(values, name, where)
+        return _from_text(values, name, where, zoned)
     if pd.api.types.is_object_dtype(dtype) or "date" in str(dtype) or "timestamp" in str(dtype):
-        return _from_objects(values, name, where)
+        return _from_objects(values, name, where, zoned)
     raise DataError(f"{where}: column {name!r} holds {dtype}, not times. {_MEND}.")
 
 
-def time_zone(frame: pandas.DataFrame, name: str) -> str | None:
+def time_zone(frame: pandas.DataFrame, name: str, zoned: bool = False) -> str | None:
     """Return the zone that the instants of `time_column` come from, as pandas names it.
 
     None for times without a zone, for dates and for whole numbers; UTC where rows have different offsets, as where a
-    clock changes in spring and autumn and the zone's name is not there.
+    clock changes in spring and autumn and the zone's name is not there. `zoned` is that of `time_column`.
     """
     import pandas as pd
 
@@ -78,7 +81,7 @@ def time_zone(frame: pandas.DataFrame, name: str) -> str | None:
         if not len(values) or not re.match(_FORMS["zoned"], str(values.iloc[0]).strip()):
             return None
         clocks, zones = _clocks_and_zones(trimmed(values))
-        if _midnights(pd.to_datetime(clocks.to_pandas(), format="ISO8601", errors="coerce")):
+        if not zoned and _midnights(pd.to_datetime(clocks.to_pandas(), format="ISO8601", errors="coerce")):
             return None
         distinct = {_offset(zone) for zone in zones.unique()}
         one = distinct.pop() if len(distinct) == 1 else "+0000"
@@ -86,7 +89,8 @@ def time_zone(frame: pandas.DataFrame, name: str) -> str | None:
     if pd.api.types.is_object_dtype(values.dtype):
         values = pd.to_datetime(values, errors="coerce")
     zone = getattr(getattr(values, "dt", None), "tz", None)
-    return None if zone is None or _midnights(values.dt.tz_localize(None)) else str(zone)
+    dates = zone is None or (not zoned and _midnights(values.dt.tz_localize(None)))
+    return None if dates else str(zone)
 
 
 def in_zone(times: Times, zone: str | None) -> Any:
@@ -98,11 +102,11 @@ def in_zone(times: Times, zone: str | None) -> Any:
     return pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(zone)
 
 
-def _instants(values: pandas.Series) -> Times:
+def _instants(values: pandas.Series, zoned: bool = False) -> Times:
     zone = getattr(values.dt, "tz", None)
     if zone is not None:
         local = values.dt.tz_localize(None)
-        values = local if _midnights(local) else values.dt.tz_convert("UTC").dt.tz_localize(None)
+        values = local if not zoned and _midnights(local) else values.dt.tz_convert("UTC").dt.tz_localize(None)
     return values.to_numpy().astype("datetime64[us]")
 
 
@@ -123,7 +127,7 @@ def _whole(values: pandas.Series, numbers: NDArray[Any], name: str, where: str) 
     return numbers.astype(np.int64)
 
 
-def _from_objects(values: pandas.Series, name: str, where: str) -> Times:
+def _from_objects(values: pandas.Series, name: str, where: str, zoned: bool) -> Times:
     import pandas as pd
 
     texts = np.array([isinstance(value, str) for value in values])
@@ -134,10 +138,10 @@ def _from_objects(values: pandas.Series, name: str, where: str) -> Times:
     except (TypeError, ValueError, OverflowError) as error:
         reason = str(error).splitlines()[0][:150].rstrip(". ")
         raise DataError(f"{where}: column {name!r} holds what is no time: {reason}. {_MEND}.") from error
-    return _instants(times)
+    return _instants(times, zoned)
 
 
-def _from_text(values: pandas.Series, name: str, where: str) -> Times:
+def _from_text(values: pandas.Series, name: str, where: str, zoned: bool) -> Times:
     compute = arrow_module("compute")
     text = trimmed(values)
     first = text[0].as_py()
@@ -157,12 +161,12 @@ def _from_text(values: pandas.Series, name: str, where: str) -> Times:
         return ((years - 1970) * 12 + (quarters - 1) * 3).astype("datetime64[M]").astype("datetime64[us]")
     if form in ("dotted", "slashed"):
         return _day_and_month(values, text, form, name, where)
-    return _iso(values, text, form, name, where)
+    return _iso(values, text, form, name, where, zoned)
 
 
-def _iso(values: pandas.Series, text: Any, form: str, name: str, where: str) -> Times:
+def _iso(values: pandas.Series, text: Any, form: str, name: str, where: str, zoned: bool) -> Times:
     text = arrow_module("compute").replace_substring(text, "/", "-")
-    if form == "zoned":
+    if form == "zoned" and not zoned:
         clocks = _parsed(values, _clocks_and_zones(text)[0], "ISO8601", name, where)
         if (clocks == clocks.astype("datetime64[D]")).all():
             return clocks

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import statistics
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from holdfast.tasks.cells import cell_title, simplicity
@@ -22,13 +24,17 @@ def write_verdict(comparison: Comparison) -> str:
 
     The advice is the simplest method that is as good as the best for all that the intervals show.
     """
+    missing = _not_measured(comparison)
+    comparison = _measured(comparison)
+    if not comparison.cells:
+        return "\n".join(["No advice can be given.", *missing])
     cells = {cell.cell: cell for cell in comparison.cells}
     lines = [_advise(comparison) + _doubt(comparison)]
     if "lstm" in cells:
         lines += [_lstm_against(comparison, cells["lstm"], other) for name, other in cells.items() if name != "lstm"]
         if comparison.baselines:
             lines.append(_lstm_against_baseline(comparison, cells["lstm"]))
-    return "\n".join([*lines, *_haste(comparison), _meaning_of_clear(comparison)])
+    return "\n".join([*lines, *missing, *_haste(comparison), _meaning_of_clear(comparison)])
 
 
 def difference(one: CellResult, other: CellResult) -> Interval:
@@ -46,6 +52,24 @@ def difference_from(cell: CellResult, baseline: Score) -> Interval:
 def clearly_better(comparison: Comparison, gap: Interval) -> bool:
     """Whether the first of two is better by more than chance explains. One seed never shows that."""
     return _is_clear(comparison, gap) and comparison.metric.better(gap.mean, 0.0)
+
+
+def _measured(comparison: Comparison) -> Comparison:
+    """Return the comparison of the cells and simple methods whose metric is a number."""
+    cells = [cell for cell in comparison.cells if not math.isnan(_mean(cell))]
+    baselines = {name: score for name, score in comparison.baselines.items() if not math.isnan(score.value)}
+    return replace(comparison, cells=cells, baselines=baselines)
+
+
+def _not_measured(comparison: Comparison) -> list[str]:
+    names = [f"the {cell_title(cell.cell)}" for cell in comparison.cells if math.isnan(_mean(cell))]
+    names += [name for name, score in comparison.baselines.items() if math.isnan(score.value)]
+    if not names:
+        return []
+    return [
+        f"The {comparison.metric.name} of {', '.join(names)} cannot be taken: its value is not a number on this test "
+        "data. Look for constant or missing values there, or for a training that diverged."
+    ]
 
 
 def _advise(comparison: Comparison) -> str:

@@ -155,6 +155,23 @@ def test_irregular_times_are_resampled_as_pandas_does(freq):
     np.testing.assert_allclose(found, expected)
 
 
+@pytest.mark.parametrize("freq", ["2MS", "2ME", "2QS-FEB", "3W-MON", "2B", "5YS-JAN"])
+@pytest.mark.parametrize("begin", ["1951-03-05T07", "2023-05-17T07"])
+def test_several_steps_of_the_calendar_have_one_grid_for_all_data(freq, begin):
+    times = np.datetime64(begin) + np.arange(0, 30_000, 7).astype("m8[D]").astype("m8[us]")
+    whole = read_series(long_frame(times), freq=freq, irregular="resample").frame
+    for first in range(1, 40, 5):
+        part = read_series(long_frame(times[first:]), freq=freq, irregular="resample").frame
+        assert set(part["ds"]) <= set(whole["ds"])
+        assert part["ds"].tolist() == whole["ds"].tolist()[-len(part) :]
+
+
+def test_whole_steps_have_a_bound():
+    assert check_freq(2**62 - 1) == 2**62 - 1
+    with pytest.raises(ConfigError, match="whole numbers"):
+        check_freq(2**62)
+
+
 @pytest.mark.parametrize(
     ("minutes", "jitter", "freq"), [(60, 9, "h"), (60, 0, "h"), (5, 2, "5min"), (1440, 200, "D"), (43_800, 3000, "MS")]
 )

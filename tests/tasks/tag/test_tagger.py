@@ -9,7 +9,7 @@ import torch
 from holdfast.errors import ConfigError, DataError
 from holdfast.tasks.tag import Reading, TagConfig, Tagger
 from holdfast.tasks.tag.baselines import LinearTagger, MostFrequentTag
-from holdfast.tasks.tag.data import EncodedSentences, SentenceBatches, Vocabulary, pair_up, shape_of
+from holdfast.tasks.tag.data import EncodedSentences, SentenceBatches, Vocabulary, open_sentences, pair_up, shape_of
 from holdfast.tasks.tag.decode import find_tags
 from holdfast.tasks.tag.model import build_network, drop_words
 from holdfast.tasks.tag.schemes import convert_tags, find_fault
@@ -149,6 +149,20 @@ def test_broken_sentences_are_refused(sentences, tags, message):
         message = "sentence 2, row 1: I-X without its B-X"
     with pytest.raises(DataError, match=message):
         tagger.fit(sentences, tags, quiet=True)
+
+
+def test_a_tuple_of_pairs_is_told_from_sentences_and_tags():
+    one, two, tags = ["Ann", "flies"], ["Bob", "runs"], ["B-PER", "O"]
+    for given in (((one, tags), (two, tags)), [(one, tags), (two, tags)], ([one, two], [tags, tags])):
+        made = open_sentences(given, Reading())
+        assert [sentence.words for sentence in made] == [tuple(one), tuple(two)]
+        assert [sentence.tags for sentence in made] == [tuple(tags), tuple(tags)]
+    three = open_sentences(((one, tags), (two, tags), (["Eve"], ["B-PER"])), Reading())
+    assert [sentence.words for sentence in three] == [tuple(one), tuple(two), ("Eve",)]
+    uneven = open_sentences((((*one, "home"), tuple(two)), ((*tags, "O"), tuple(tags))), Reading())
+    assert [sentence.words for sentence in uneven] == [("Ann", "flies", "home"), tuple(two)]
+    intents = open_sentences(([one, two], [tags, tags], ["go", "run"]), Reading())
+    assert [sentence.intent for sentence in intents] == ["go", "run"]
 
 
 def test_wrong_calls_are_refused(fitted):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from holdfast.tasks.forecast.measure import up_to
 from holdfast.tasks.forecast.score import series_mase
 from holdfast.tasks.forecast.task import DECODERS, Forecaster
 from holdfast.tasks.forecast.windows import WindowShape
+from holdfast.tasks.times import in_zone
+
+if TYPE_CHECKING:
+    import pandas
 
 SIMPLEST_FIRST = ("Naive", "SeasonalNaive", "Theta")
 
@@ -68,8 +72,14 @@ class ForecastContest(ConfigContest):
 
     @property
     def fingerprint(self) -> dict[str, Any]:
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> dict[str, Any]:
         frame = self.table.frame
-        parts = [frame["unique_id"].astype(str).str.cat(sep="\n").encode(), str(frame["ds"].tolist()).encode()]
+        times = frame["ds"].to_numpy()
+        kind = f"{times.dtype} {self.table.freq} {self.table.zone}"
+        parts = [frame["unique_id"].astype(str).str.cat(sep="\n").encode(), kind.encode(), times.tobytes()]
         parts += [np.ascontiguousarray(frame[name].to_numpy()).tobytes() for name in frame.columns[2:]]
         return {"table": hashlib.sha256(b"\0".join(parts)).hexdigest(), "config": self.config.to_dict()}
 
@@ -78,11 +88,11 @@ class ForecastContest(ConfigContest):
 
     def run(self, trial: Trial, folder: Path | None, *, test: bool) -> Outcome:
         forecaster = Forecaster(self._trial_settings(trial))
-        forecaster.fit(self.training.frame, freq=self.table.freq, folder=folder, quiet=True)
+        forecaster.fit(_shown(self.training), freq=self.table.freq, folder=folder, quiet=True)
         if forecaster.result is None or forecaster.start_loss is None or forecaster.model is None:
             raise DataError("The run was not trained.")
         losses = [loss for loss in (forecaster.start_loss, forecaster.result.best) if loss is not None]
-        score = self._score(forecaster.cross_validation(self.table.frame), forecaster.name) if test else None
+        score = self._score(forecaster.cross_validation(_shown(self.table)), forecaster.name) if test else None
         return Outcome(
             validation=min(losses),
             test=score.value if score else None,
@@ -104,7 +114,7 @@ class ForecastContest(ConfigContest):
         train = replace(
             config.train, max_steps=1, max_seconds=None, learning_rate=1e-12, evaluate_every=1, patience=None
         )
-        return Forecaster(replace(config, train=train)).fit(self.training.frame, freq=self.table.freq, quiet=True)
+        return Forecaster(replace(config, train=train)).fit(_shown(self.training), freq=self.table.freq, quiet=True)
 
     @property
     def _shape(self) -> WindowShape:
@@ -114,7 +124,7 @@ class ForecastContest(ConfigContest):
         return shape
 
     def _linear(self) -> Score:
-        return self._score(self._untrained.cross_validation(self.table.frame), self._untrained.name)
+        return self._score(self._untrained.cross_validation(_shown(self.table)), self._untrained.name)
 
     def _without_test(self) -> SeriesTable:
         frame, horizon = self.table.frame, self.config.horizon
@@ -140,3 +150,8 @@ class ForecastContest(ConfigContest):
         ends: Any = self.training.frame.groupby("unique_id", sort=False)["ds"].max()
         each = series_mase(forecasts, up_to(self.table, ends).frame, self.season, name)
         return Score(float(each.mean()), each.reindex(self.table.frame["unique_id"].unique()).tolist())
+
+
+def _shown(table: SeriesTable) -> pandas.DataFrame:
+    """Return the series with their times in the zone they came in, whose clock calendars follow."""
+    return table.frame.assign(ds=in_zone(table.frame["ds"].to_numpy(), table.zone))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Number
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -93,6 +94,7 @@ def read_series(
     duplicates: Duplicates = "refuse",
     irregular: Irregular = "refuse",
     with_target: bool = True,
+    zoned: bool = False,
     after: SeriesTable | None = None,
     overlap: Overlap = "refuse",
 ) -> SeriesTable:
@@ -114,6 +116,7 @@ def read_series(
             any stay missing. The grid is then that of pandas' `resample`, and `freq`, where it is None, the most common
             step if half the rows have it, else the usual one (a second, 15min, an hour ...) nearest to the median.
         with_target: Whether to read the target; False is for future rows of the exogenous columns.
+        zoned: Whether the rows go with instants: their times are never taken for dates, even where all are midnights.
         after: Series that the rows go on from; they come before the rows read, and new series behind them.
         overlap: Rows that are not after the end of their series in `after`: refused, or put in place of those there.
 
@@ -128,14 +131,14 @@ def read_series(
     targets = [target] if isinstance(target, str) else list(target)
     _check_names(id, time, targets, list(exogenous))
     frame, where = read_table(source)
-    rows = _read_rows(frame, where, id, time, targets, list(exogenous), with_target)
+    rows = _read_rows(frame, where, id, time, targets, list(exogenous), with_target, zoned)
     rows = _sorted(rows)
     rows = _without_duplicates(rows, duplicates)
     inferred = freq is None and irregular == "refuse"
     freq = _inferred(rows, irregular) if freq is None else check_freq(freq, rows.times)
     if irregular == "resample":
         rows = _resampled(rows, freq)
-    zone = time_zone(frame, time)
+    zone = time_zone(frame, time, zoned)
     if after is not None:
         _check_alike(rows, zone, after)
         rows = _continued(rows, after, overlap)
@@ -164,10 +167,11 @@ def _read_rows(
     targets: list[str],
     exogenous: list[str],
     with_target: bool,
+    zoned: bool,
 ) -> _Rows:
     import pandas as pd
 
-    times = time_column(frame, time, where)
+    times = time_column(frame, time, where, zoned)
     values = {name: number_column(frame, name, where) for name in exogenous}
     rows = frame.index.to_numpy()
     if id is not None:
@@ -243,7 +247,8 @@ def _resampled(rows: _Rows, freq: str | int) -> _Rows:
 
 
 def _check_alike(rows: _Rows, zone: str | None, after: SeriesTable) -> None:
-    """Refuse times of another kind than those they go on from."""
+    """Refuse times and names of another kind than those they go on from."""
+    check_ids(rows.names, after.frame["unique_id"].unique(), rows.where)
     before = after.frame["ds"].to_numpy()
     kinds = [
         "whole numbers" if times.dtype.kind != "M" else "dates without a zone" if zone is None else "dates with a zone"
@@ -253,6 +258,21 @@ def _check_alike(rows: _Rows, zone: str | None, after: SeriesTable) -> None:
         raise DataError(
             f"{rows.where}: its times are {kinds[1]}, and those it goes on from are {kinds[0]}. Write them alike."
         )
+
+
+def check_ids(names: Any, known: Any, where: str) -> None:
+    """Refuse names of series of another type than those known, such as the number 7 beside the text "7"."""
+    kinds = {_kind(name) for name in known}
+    other = next((name for name in names if _kind(name) not in kinds), None)
+    if kinds and other is not None:
+        raise DataError(
+            f"{where}: the name of series {other!r} is {_kind(other)}, and the names known so far are "
+            f"{' and '.join(sorted(kinds))}. Write them alike: those of a CSV are text."
+        )
+
+
+def _kind(name: Any) -> str:
+    return "text" if isinstance(name, str) else "a number" if isinstance(name, Number) else type(name).__name__
 
 
 def _continued(rows: _Rows, after: SeriesTable, overlap: Overlap) -> _Rows:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Real
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +25,17 @@ FEW_HELD_OUT = 100
 
 
 def check_levels(level: Any) -> list[float]:
-    """Return the levels, in percent.
+    """Return the levels, in percent, ascending, whole numbers where they are; none for None.
 
     Raises:
         ConfigError: one is not between 0 and 100.
     """
-    levels = [level] if isinstance(level, int | float) else list(level)
+    levels = [] if level is None else list(level) if isinstance(level, Iterable) else [level]
     for one in levels:
-        if isinstance(one, bool) or not isinstance(one, int | float) or not 0 < one < 100:
+        wrong = isinstance(one, bool) or not isinstance(one, Real)
+        if wrong or not 0.5 < 0.5 + float(one) / 200 < 1:  # the quantile of the upper bound
             raise ConfigError(f"level must be numbers between 0 and 100, such as [80, 95], got {one!r}.")
-    return sorted(levels)
+    return sorted({int(one) if one == int(one) else float(one) for one in levels})
 
 
 def forecast_windows(network: ForecastNetwork, reader: WindowReader, rows: Whole, origins: Whole) -> Doubles:
@@ -149,6 +151,6 @@ def forecast_frame(ids: Any, times: Any, quantiles: Doubles, name: str, levels: 
     flat = quantiles.reshape(-1, quantiles.shape[-1])
     columns = {"unique_id": ids, "ds": times, name: flat[:, MEDIAN]}
     for level in levels:
-        columns[f"{name}-lo-{level:g}"] = at_level(flat, 0.5 - level / 200)
-        columns[f"{name}-hi-{level:g}"] = at_level(flat, 0.5 + level / 200)
+        columns[f"{name}-lo-{level}"] = at_level(flat, 0.5 - level / 200)
+        columns[f"{name}-hi-{level}"] = at_level(flat, 0.5 + level / 200)
     return pd.DataFrame(columns)

@@ -35,6 +35,9 @@ _NATURAL = (
     *((DAY, "D"), (7 * DAY, "W-SUN"), (30 * DAY, "MS"), (91 * DAY, "QS-JAN"), (365 * DAY, "YS-JAN")),
 )
 LEAST_COMMON = 0.5  # share of steps that the most common one has where it is taken for the step of irregular times
+MOST_STEP = 2**62
+"""A whole step is below it, so that a time and a step still have a sum."""
+_EPOCH = "1970-01-01"
 _SPANS = {"D": 7 * DAY, "h": DAY, "min": DAY // 24, "s": DAY // 1440}
 
 
@@ -45,7 +48,7 @@ def check_freq(freq: Any, times: Times | None = None) -> str | int:
         ConfigError: pandas knows no such alias, or the frequency does not go with the times.
     """
     if isinstance(freq, int | np.integer) and not isinstance(freq, bool):
-        if freq < 1 or (times is not None and times.dtype.kind == "M"):
+        if not 1 <= freq < MOST_STEP or (times is not None and times.dtype.kind == "M"):
             raise ConfigError(f"freq={freq!r} is for times that are whole numbers, and at least 1; got dates or less.")
         return int(freq)
     if times is not None and times.dtype.kind != "M":
@@ -137,8 +140,8 @@ def times_of(steps: Whole, first: Times, freq: str | int, grid: Times) -> Times:
 def step_containing(times: Times, freq: str | int) -> Times:
     """Return the time that names the step of the grid that each time falls in, as pandas' `resample` does.
 
-    That is the step's begin, but for weeks and ends of months, quarters and years. Steps of fixed length count from
-    1970, or from 0, so that all data has the same grid.
+    That is the step's begin, but for weeks and ends of months, quarters and years. Steps of fixed length, and several
+    steps of the calendar such as "2MS", count from 1970, or from 0, so that all data has the same grid.
     """
     import pandas as pd
 
@@ -150,7 +153,7 @@ def step_containing(times: Times, freq: str | int) -> Times:
         return (times.astype(np.int64) // max(step, 1) * max(step, 1)).astype("datetime64[us]")
     days = times.astype("datetime64[D]").astype("datetime64[us]")
     begin, end = pd.Timestamp(days.min()) - 2 * offset, pd.Timestamp(days.max()) + 2 * offset
-    grid = _calendar(begin, end, offset)
+    grid = _calendar(begin, end, offset) if offset.n == 1 else _counted_calendar(begin, end, offset)
     if offset.rule_code.split("-")[0] in _NAMED_BY_END:
         return grid[np.searchsorted(grid, days, side="left")]
     return grid[np.searchsorted(grid, times, side="right") - 1]
@@ -240,6 +243,15 @@ def _calendar(start: Any, end: Any, offset: Any) -> Times:
     import pandas as pd
 
     return pd.date_range(start, end, freq=offset).to_numpy().astype("datetime64[us]")
+
+
+def _counted_calendar(start: Any, end: Any, offset: Any) -> Times:
+    """Return the grid of several steps of the calendar, counted from 1970 whatever `start` is."""
+    import pandas as pd
+
+    origin = offset.base.rollforward(pd.Timestamp(_EPOCH))
+    after, before = _calendar(origin, max(end, origin), offset), _calendar(origin, min(start, origin), -1 * offset)
+    return np.union1d(before, after)
 
 
 def _tick(offset: pandas.offsets.BaseOffset) -> int:

@@ -9,8 +9,9 @@ import numpy as np
 
 from holdfast.errors import ConfigError, DataError
 from holdfast.tasks.forecast.config import WindowSettings
-from holdfast.tasks.forecast.data import Duplicates, Irregular, SeriesTable, continue_times, read_series
+from holdfast.tasks.forecast.data import Duplicates, Irregular, SeriesTable, check_ids, continue_times, read_series
 from holdfast.tasks.forecast.folds import MOST_FOLDS, Split
+from holdfast.tasks.forecast.grid import MOST_STEP
 from holdfast.tasks.forecast.windows import Series, Whole
 from holdfast.tasks.settings import read_record
 from holdfast.tasks.times import in_zone
@@ -47,9 +48,13 @@ class Reading:
     @classmethod
     def from_dict(cls, fields: Any) -> Reading:
         """Read what `to_dict` gave; TypeError or ValueError where it is none."""
+        freq = fields["freq"]
+        if not (freq is None or isinstance(freq, str) or (type(freq) is int and 1 <= freq < MOST_STEP)):
+            raise ValueError(f"freq cannot be {freq!r}")
         scales = {str(name): (float(mean), float(deviation)) for name, (mean, deviation) in fields["scales"].items()}
-        rest = {name: value for name, value in fields.items() if name != "scales"}
-        reading = replace(read_record(cls, rest, duplicates=Duplicates, irregular=Irregular), scales=scales)
+        rest = {name: value for name, value in fields.items() if name not in ("scales", "freq")}
+        read = read_record(cls, rest, duplicates=Duplicates, irregular=Irregular)
+        reading = replace(read, scales=scales, freq=freq)
         try:
             in_zone(np.zeros(1, "M8[us]"), reading.zone)
         except (LookupError, OSError, ValueError) as error:  # of a zone that there is not, or that names no file
@@ -70,6 +75,7 @@ class Reading:
             duplicates=duplicates,
             irregular=irregular,
             with_target=with_target,
+            zoned=self.zone is not None,
             **after,
         )
         return table if table.zone is None else replace(table, zone=self.zone or table.zone)
@@ -130,13 +136,13 @@ def _static(frame: pandas.DataFrame, name: str, starts: Whole, reading: Reading)
     mean, deviation = reading.scales[name]
     high = np.fmax.reduceat(values, starts[:-1])
     low = np.fmin.reduceat(values, starts[:-1])
-    if (high != low).any():
-        row = int(np.argmax((high != low) & ~np.isnan(high)))
-        if not np.isnan(high[row]):
-            raise DataError(
-                f"Column {name!r} changes within series {frame['unique_id'].iloc[int(starts[row])]!r}, "
-                f"from {low[row]:g} to {high[row]:g}, so it is not static. Name it among historic or future."
-            )
+    changes = (high != low) & ~np.isnan(high)
+    if changes.any():
+        row = int(changes.argmax())
+        raise DataError(
+            f"Column {name!r} changes within series {frame['unique_id'].iloc[int(starts[row])]!r}, "
+            f"from {low[row]:g} to {high[row]:g}, so it is not static. Name it among historic or future."
+        )
     return np.nan_to_num((high - mean) / deviation).astype(np.float32)
 
 
@@ -226,6 +232,7 @@ def _future_columns(
     if future is None:
         raise ConfigError(f"This model needs {names} of the {horizon} steps to forecast. Give them as X_df.")
     rows = reading.table(future, settings.future, with_target=False).frame
+    check_ids(pd.Index(rows["unique_id"].unique()), series.ids, "X_df")
     wanted = pd.DataFrame({"unique_id": np.repeat(series.ids, horizon), "ds": times})
     joined = wanted.merge(rows, on=["unique_id", "ds"], how="left", indicator=True)
     absent = joined["_merge"].ne("both").to_numpy() | np.isnan(joined[list(settings.future)].to_numpy()).any(axis=1)

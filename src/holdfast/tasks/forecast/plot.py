@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.errors import DataError, MissingDependencyError
+from holdfast.errors import ConfigError, DataError, MissingDependencyError
 
 if TYPE_CHECKING:
     import pandas
@@ -36,11 +37,9 @@ def plot_forecast(
 
     Raises:
         DataError: `forecast` is no such frame, or none of its series is in `history`.
+        ConfigError: a picture cannot be written there.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError("matplotlib", "A plot", "plot") from error
+    figure_type = check_picture(path)
     models = [name for name in forecast.columns if name not in ("unique_id", "ds", "cutoff", "y")]
     if not {"unique_id", "ds"} <= set(forecast.columns) or not models or "cutoff" in forecast.columns:
         raise DataError("The forecast to draw has no unique_id, ds and forecast columns. Give what predict returned.")
@@ -50,7 +49,7 @@ def plot_forecast(
         raise DataError("None of the forecast's series is in the data. Give the data that it goes on from.")
     columns = 1 if len(names) < 4 else 2
     rows = -(-len(names) // columns)
-    figure = Figure(figsize=(10 if columns == 1 else 14, 3.6 * rows), layout="constrained")
+    figure = figure_type(figsize=(10 if columns == 1 else 14, 3.6 * rows), layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, columns)).reshape(-1)
     for panel, name in zip(panels, names, strict=False):
         _draw(panel, history, forecast, name, str(models[0]), target)
@@ -64,6 +63,24 @@ def plot_forecast(
     figure.savefig(path, dpi=120)
 
 
+def check_picture(path: str | os.PathLike[str]) -> Any:
+    """Return matplotlib's type of figure where a picture can be written under that name.
+
+    Raises:
+        ConfigError: the folder is not there, or the ending is of no format.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependencyError("matplotlib", "A plot", "plot") from error
+    path, formats = Path(path), Figure().canvas.get_supported_filetypes()
+    if path.suffix and path.suffix[1:].lower() not in formats:
+        raise ConfigError(f"{path}: no picture has the ending {path.suffix!r}. Choose one of {', '.join(formats)}.")
+    if path.is_dir() or not path.parent.is_dir():
+        raise ConfigError(f"{path}: name a file in a folder that is there.")
+    return Figure
+
+
 def _draw(
     panel: Any, history: pandas.DataFrame, forecast: pandas.DataFrame, name: Any, model: str, target: str | None
 ) -> None:
@@ -75,13 +92,14 @@ def _draw(
     panel.plot(past["ds"], past["y"], color="black", linewidth=1, label=target or "values")
     panel.plot(past["ds"][lone], past["y"][lone], color="black", marker=".", markersize=3, linestyle="none")
     levels = sorted(
-        {float(str(column).rsplit("-", 1)[1]) for column in forecast.columns if f"{model}-lo-" in str(column)},
+        {str(column).rsplit("-", 1)[1] for column in forecast.columns if str(column).startswith(f"{model}-lo-")},
+        key=float,
         reverse=True,
     )
     for number, level in enumerate(levels):
-        low, high = (ahead[f"{model}-{side}-{level:g}"] for side in ("lo", "hi"))
+        low, high = (ahead[f"{model}-{side}-{level}"] for side in ("lo", "hi"))
         shade = {"color": COLOUR, "alpha": 0.15 + 0.15 * number, "linewidth": 0}
-        panel.fill_between(ahead["ds"], low, high, label=f"{level:g} % interval", **shade)
+        panel.fill_between(ahead["ds"], low, high, label=f"{level} % interval", **shade)
     marker = "." if len(ahead) == 1 else None
     panel.plot(ahead["ds"], ahead[model], color=COLOUR, linewidth=1.5, marker=marker, label=f"{model} forecast")
     panel.set_title(str(name), loc="left", fontweight="bold")

@@ -85,7 +85,8 @@ def pair_up(sentences: Any, tags: Any = None, intents: Any = None, name: str = "
 def open_sentences(given: Any, reading: Reading, name: str = "sentences") -> list[Sentence]:
     """Return the sentences of a path or list of paths, of pairs (words, tags), or of a tuple of lists.
 
-    The tuple is (sentences, tags) or (sentences, tags, intents).
+    The tuple is (sentences, tags) or (sentences, tags, intents); a tuple of tuples that each hold as many words as tags
+    is one of pairs.
 
     Raises:
         DataError: the data is broken; names file or sentence, row and mend.
@@ -94,9 +95,16 @@ def open_sentences(given: Any, reading: Reading, name: str = "sentences") -> lis
         given = [given]
     if isinstance(given, list) and given and all(isinstance(path, str | Path) for path in given):
         return read_columns(map(Path, given), reading)
-    if isinstance(given, tuple) and len(given) in (2, 3):
+    if isinstance(given, tuple) and len(given) in (2, 3) and not all(map(_is_pair, given)):
         return pair_up(*given, name=name)
     return pair_up(given, name=name)
+
+
+def _is_pair(given: Any) -> bool:
+    """Return whether something is a tuple of words and as many tags."""
+    if not isinstance(given, tuple) or len(given) != 2 or not all(isinstance(row, list | tuple) for row in given):
+        return False
+    return len(given[0]) == len(given[1]) and all(isinstance(text, str) for row in given for text in row)
 
 
 def hold_out(sentences: list[Sentence], share: float, seed: int) -> tuple[list[Sentence], list[Sentence]]:
