@@ -19,7 +19,7 @@ from holdfast.tasks.forecast.windows import (
     WindowShape,
     calendar,
     cycles_of,
-    season_errors,
+    mase_scales,
 )
 from tests.tasks.forecast.forecast_samples import series_of
 
@@ -204,6 +204,11 @@ def test_cycles_need_dates_that_were_seen_twice():
     assert cycles_of(series_of(np.ones(800))) == ()
 
 
-def test_season_errors_are_those_of_repeating_the_season():
-    errors = season_errors(series_of([1.0, 2, 3, 5], [4.0, 4, 4, 4]), 2)
+def test_mase_scales_are_those_of_repeating_the_season():
+    errors = mase_scales(series_of([1.0, 2, 3, 5], [4.0, 4, 4, 4]), 2)
     assert errors.tolist() == [2.5, 1.0]
+    assert mase_scales(series_of([1.0, 3.0], [np.nan] * 3), 2).tolist() == [1.0, 1.0]
+
+
+def test_places_count_from_the_beginning_of_each_series():
+    assert series_of([5.0, 6, 7], [], [8.0, 9]).places.tolist() == [0, 1, 2, 0, 1]

@@ -22,7 +22,7 @@ from holdfast.tasks.forecast.windows import (
     WindowReader,
     Windows,
     WindowShape,
-    season_errors,
+    mase_scales,
     sums,
 )
 
@@ -152,7 +152,7 @@ def fit_linear(split: Split, shape: WindowShape, most: int) -> LinearFit:
     solvers = _solvers(reader, folds, *training_picks(split.whole.lengths, shape.context, shape.horizon).spread(most))
     parts = [fold.picks(shape.horizon).spread(MOST_CHECKED // len(folds)) for fold in folds]
     hidden = [_read_hidden(reader, fold, *part) for fold, part in zip(folds, parts, strict=True)]
-    scale = season_errors(split.train, shape.season)
+    scale = mase_scales(split.train, shape.season)
     losses = []
     for penalty in PENALTIES:
         costs = [

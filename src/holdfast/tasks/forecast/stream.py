@@ -62,8 +62,7 @@ class Stream:
     def _cut(self, series: Series, memory: int) -> Stream:
         check_positive(series, self.transform)
         old = np.maximum(series.lengths - memory, 0)
-        place = np.arange(len(series.values)) - np.repeat(series.starts[:-1], series.lengths)
-        gone = place < np.repeat(old, series.lengths)
+        gone = series.places < np.repeat(old, series.lengths)
         starts = np.concatenate([[0], np.cumsum(old)])
         dropped = self.dropped.add(transformed(series.values[gone], self.transform), starts)
         frame = self.table.frame[~gone].reset_index(drop=True)

@@ -51,6 +51,11 @@ class Series:
     def lengths(self) -> Whole:
         return np.diff(self.starts)
 
+    @property
+    def places(self) -> Whole:
+        """How many steps of its series come before each value [N]."""
+        return np.arange(len(self.values)) - np.repeat(self.starts[:-1], self.lengths)
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -203,13 +208,15 @@ def sums(values: Doubles, starts: Whole) -> Doubles:
     return total
 
 
-def season_errors(series: Series, season: int) -> Doubles:
-    """Return what repeating the last season costs on average within each series: the scale of MASE. 1 where it is 0."""
+def mase_scales(series: Series, season: int) -> Doubles:
+    """Return what repeating the last season costs on average within each series: the scale of MASE, never 0.
+
+    Where it is 0 or unknown, the spread of the series takes its place, else 1.
+    """
     season = max(season, 1)
     gaps = np.full(len(series.values), np.nan)
     gaps[season:] = np.abs(series.values[season:] - series.values[:-season])
-    place = np.arange(len(series.values)) - np.repeat(series.starts[:-1], series.lengths)
-    known = ~np.isnan(gaps) & (place >= season)
+    known = ~np.isnan(gaps) & (series.places >= season)
     count = sums(known.astype(np.float64), series.starts)
     cost = sums(np.where(known, gaps, 0), series.starts) / np.maximum(count, 1)
     cost = np.where(cost > 0, cost, spread_of(series.values, series.starts))
