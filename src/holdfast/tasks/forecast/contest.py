@@ -26,7 +26,7 @@ from holdfast.tasks.times import in_zone
 if TYPE_CHECKING:
     import pandas
 
-SIMPLEST_FIRST = ("Naive", "SeasonalNaive", "Theta")
+SIMPLEST_BASELINES = ("Naive", "SeasonalNaive", "Theta")
 
 
 class ForecastContest(ConfigContest):
@@ -103,7 +103,7 @@ class ForecastContest(ConfigContest):
         )
 
     def baselines(self) -> Iterator[tuple[str, Callable[[], Score]]]:
-        for name in SIMPLEST_FIRST:
+        for name in SIMPLEST_BASELINES:
             yield name, lambda name=name: self._baseline(name)
         yield "the linear forecast that the network starts from", self._linear
 
