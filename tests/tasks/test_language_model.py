@@ -235,11 +235,11 @@ def test_untrained_model_says_so():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"cell": "elman"}, "cell must be one of lstm, gru, rnn"),
+        ({"cell": "elman"}, "no cell .elman.. Known: lstm, gru, rnn"),
         ({"units": "runes"}, "units must be"),
         ({"hidden_size": 0}, "hidden_size must be"),
         ({"dropout": 1.0}, "dropout must be"),
-        ({"cell": "rnn", "init": "chrono"}, "RNN has none"),
+        ({"cell": "rnn", "init": "chrono"}, "rnn has none"),
         ({"hiden_size": 3}, "hiden_size"),
     ],
 )

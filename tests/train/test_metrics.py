@@ -6,7 +6,7 @@ import math
 import pytest
 
 from holdfast.train.metrics import RunningMean, bits_per_unit, perplexity
-from holdfast.train.schedule import learning_rate, progress
+from holdfast.train.schedule import budget_share, learning_rate
 from holdfast.train.settings import TrainSettings
 
 
@@ -44,6 +44,6 @@ def test_linear_and_constant():
 
 def test_the_nearer_budget_drives_the_schedule():
     settings = TrainSettings(max_steps=100, max_seconds=10.0)
-    assert progress(settings, 50, 1.0) == 0.5
-    assert progress(settings, 50, 9.0) == 0.9
-    assert progress(settings, 50, 11.0) == 1.0
+    assert budget_share(settings, 50, 1.0) == 0.5
+    assert budget_share(settings, 50, 9.0) == 0.9
+    assert budget_share(settings, 50, 11.0) == 1.0
