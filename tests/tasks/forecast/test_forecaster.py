@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from holdfast.errors import CheckpointError, ConfigError, DataError
 from holdfast.tasks.forecast import ForecastConfig, Forecaster
 from holdfast.tasks.forecast.config import ForecastTraining, WindowSettings
 from holdfast.tasks.forecast.decode import at_level, conformal_moves, conformal_rank
-from holdfast.tasks.forecast.model import QUANTILES
+from holdfast.tasks.forecast.model import QUANTILES, outputs_around
 from tests.tasks.forecast.forecast_samples import small_forecaster, small_frame
 
 FRAME = small_frame()
@@ -92,6 +93,51 @@ def test_measures_of_many_short_series_are_taken_of_a_sample(capsys):
     shown = capsys.readouterr().out
     assert "200 forecasts of a sample of 200 of the 300 series held out" in shown
     assert not forecaster.linear_kept
+
+
+def test_where_no_held_out_value_is_known_the_start_is_kept_and_said_so(capsys):
+    frame = FRAME.assign(y=FRAME["y"].where(FRAME["ds"] < "2021-02-20"))
+    forecaster = small_forecaster(seed=0).fit(frame)
+    shown = capsys.readouterr().out
+    assert "no held-out value is known" in shown
+    assert np.isnan(forecaster.start_loss)
+    assert forecaster.linear_kept
+    with pytest.raises(ConfigError, match="not calibrated"):
+        forecaster.predict(conformal=True)
+
+
+@pytest.mark.parametrize("absent", ["history", "utilsforecast"])
+def test_what_cannot_be_measured_does_not_lose_what_was_trained(tmp_path, capsys, monkeypatch, absent):
+    frame = FRAME
+    if absent == "utilsforecast":
+        monkeypatch.setitem(sys.modules, "utilsforecast", None)
+    else:  # of the series whose ends are held out, only those ends are known
+        frame = small_frame(count=51)
+        turn = frame["unique_id"].str[7:].astype(int) % 5
+        frame["y"] = frame["y"].where((turn > 0) | (frame["ds"] > frame["ds"].max() - pd.Timedelta(days=4)))
+    forecaster = small_forecaster(seed=0).fit(frame, folder=tmp_path)
+    assert "nothing was measured" in capsys.readouterr().out
+    assert forecaster.model.modules_by_name["refit"].weight.any()
+    pd.testing.assert_frame_equal(Forecaster.from_pretrained(tmp_path).predict(frame), forecaster.predict())
+
+
+def test_a_fit_that_is_refused_changes_nothing(tmp_path):
+    monthly = FRAME.assign(ds=np.tile(pd.date_range("2014-01-01", periods=80, freq="MS"), 3))
+    forecaster = small_forecaster(seed=0).fit(monthly, quiet=True)
+    expected = forecaster.predict(level=80)
+    one = pd.DataFrame({"unique_id": ["a"], "ds": [pd.Timestamp("2020-01-01")], "y": [2.0]})
+    with pytest.raises(DataError, match="two known values"):
+        forecaster.fit(one, freq="D", quiet=True)
+    small_forecaster(seed=0, cell="gru").fit(FRAME, folder=tmp_path, quiet=True)
+    with pytest.raises(ConfigError, match="Choose another folder"):
+        forecaster.fit(FRAME, folder=tmp_path, quiet=True)
+    pd.testing.assert_frame_equal(forecaster.predict(monthly, level=80), expected)
+    pd.testing.assert_frame_equal(forecaster.predict(level=80), expected)
+
+
+def test_a_student_network_runs_where_its_outputs_are():
+    raw, middle = torch.zeros(2, 3, device="meta"), torch.zeros(2, device="meta")
+    assert outputs_around(middle, raw, "student").device.type == "meta"
 
 
 def test_equal_seeds_give_equal_forecasts():

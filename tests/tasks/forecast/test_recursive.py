@@ -14,8 +14,11 @@ from holdfast.errors import CheckpointError, ConfigError
 from holdfast.tasks.forecast import ForecastConfig, Forecaster
 from holdfast.tasks.forecast.config import ForecastTraining, WindowSettings
 from holdfast.tasks.forecast.paths import PATHS, even_chances
+from holdfast.tasks.forecast.steps import StepReader
+from holdfast.tasks.forecast.windows import WindowShape
 from tests.tasks.forecast.forecast_samples import small_forecaster, small_frame
 from tests.tasks.forecast.test_stream import FITTED, days, with_gaps
+from tests.tasks.forecast.test_windows import series_of
 
 
 def recursive(**fields) -> Forecaster:
@@ -75,6 +78,77 @@ def test_a_carried_state_is_that_of_reading_from_the_start(tmp_path, fields):
     expected = loaded.predict(whole, level=[80])
     assert expected["unique_id"].nunique() == 3
     pd.testing.assert_frame_equal(loaded.predict(level=[80]), expected, check_exact=True)
+
+
+def late_frame(kind: str) -> pd.DataFrame:
+    """Return series whose first steps say nothing of the rest, beside an ordinary one."""
+    random = np.random.default_rng(0)
+    values = 500 + 10 * np.sin(np.arange(60) * np.pi / 4) + random.standard_normal(60)
+    first = {
+        "zeros": np.zeros(24),
+        "missing": np.full(24, np.nan),
+        "near flat": 10 + 0.01 * random.standard_normal(24),
+        "stuck": np.full(24, 500.0),
+    }[kind]
+    late = pd.DataFrame({"unique_id": "late", "ds": np.arange(50), "y": np.concatenate([first, values[:26]])})
+    return pd.concat([late, pd.DataFrame({"unique_id": "usual", "ds": np.arange(60), "y": values})])
+
+
+@pytest.fixture(scope="module")
+def high() -> Forecaster:
+    values = 500 + 10 * np.sin(np.arange(160) * np.pi / 4) + np.random.default_rng(1).standard_normal(160)
+    frame = pd.DataFrame({"unique_id": "a", "ds": np.arange(160), "y": values})
+    return recursive(windows=WindowSettings(context=24, transform="none")).fit(frame, quiet=True)
+
+
+@pytest.mark.parametrize("kind", ["zeros", "missing", "near flat", "stuck"])
+def test_a_series_whose_first_steps_say_nothing_of_the_rest_is_forecast_on_its_scale(high, kind):
+    frame = late_frame(kind).query("unique_id == 'late'")
+    for length in (42, 50):
+        forecast = high.predict(frame[frame["ds"] < length], level=80)
+        assert (forecast["LSTM"].between(450, 550)).all()
+    if kind in ("missing", "stuck"):
+        assert ((forecast["LSTM-hi-80"] - forecast["LSTM-lo-80"]) < 20).all()
+
+
+@pytest.mark.parametrize("kind", ["zeros", "missing", "near flat", "stuck"])
+@pytest.mark.parametrize("context", [14, 24])
+def test_a_scale_that_still_changes_is_not_carried(high, tmp_path, kind, context):
+    windows = WindowSettings(context=context, transform="none")
+    forecaster = high if context == 24 else recursive(windows=windows).fit(FITTED, quiet=True)
+    whole = late_frame(kind)
+    if context != 24:
+        whole["ds"] = pd.Timestamp("2021-01-01") + pd.to_timedelta(whole["ds"], unit="D")
+    step = whole.groupby("unique_id").cumcount()
+    forecaster.save_pretrained(tmp_path / "model")
+    loaded = Forecaster.from_pretrained(tmp_path / "model").update(whole[step < 16])
+    for first, last in pairwise([16, 17, 23, 24, 25, 26, 27, 30, 31, 47, 48, 49, 50, 59, 60]):
+        loaded.update(whole[(step >= first) & (step < last)])
+        expected = loaded.predict(whole[step < last], level=80)
+        pd.testing.assert_frame_equal(loaded.predict(level=80), expected, check_exact=True)
+
+
+def test_a_scale_does_not_depend_on_longer_company():
+    series = [np.random.default_rng(number).normal(7, 3, length) for number, length in enumerate([14, 15, 21, 300])]
+    shape, starts, ends = WindowShape(14, 4, 7), np.zeros(4, int), np.array([14, 15, 21, 300])
+    together = StepReader(series_of(*series), shape).read_until(np.arange(4), starts, ends, ends)
+    for row in range(4):
+        alone = StepReader(series_of(series[row]), shape).read_until(starts[:1], starts[:1], ends[[row]], ends[[row]])
+        assert (alone.centre[0], alone.scale[0]) == (together.centre[row], together.scale[row])
+
+
+@pytest.mark.parametrize("lengths", [[2], [2] * 60, [2 if number % 5 == 0 else 30 for number in range(60)]])
+def test_series_of_which_nothing_can_be_held_out_are_fitted(lengths):
+    parts = [
+        pd.DataFrame({"unique_id": f"s{number:02}", "ds": np.arange(length), "y": 10.0 + np.arange(length)})
+        for number, length in enumerate(lengths)
+    ]
+    forecaster = recursive(season=1).fit(pd.concat(parts), quiet=True)
+    assert np.isfinite(forecaster.predict(level=80).iloc[:, 2:].to_numpy()).all()
+    if max(lengths) == 2:
+        assert forecaster.linear_kept
+        with pytest.raises(ConfigError, match="not calibrated"):
+            forecaster.predict(level=80, conformal=True)
 
 
 def test_an_update_reads_only_new_steps(fitted, monkeypatch):

@@ -7,6 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from holdfast.errors import DataError
 from holdfast.tasks.forecast.baselines import theta
 from holdfast.tasks.forecast.config import WindowSettings
 from holdfast.tasks.forecast.folds import training_picks
@@ -116,6 +117,21 @@ def test_of_many_series_the_ends_of_others_are_hidden_in_turn():
     assert hidden.shape == (5, 60)
     assert (hidden.sum(axis=0) == 7).all()
     assert (hidden[0, ::5] == 7).all()
+
+
+def test_the_turn_goes_round_among_series_that_can_spare_something():
+    short = [np.arange(2.0) if number % 5 == 0 else np.arange(30.0) for number in range(60)]
+    split = split_series(series_of(*short), horizon=6, season=1, validation_size=0)
+    assert (np.flatnonzero(split.held_out) == [1, 7, 13, 19, 26, 32, 38, 44, 51, 57]).all()
+    hidden = np.stack([fold.size for fold in split.folds()])
+    assert (hidden.sum(axis=0) == split.size).all()
+    assert ((hidden > 0).sum(axis=1) == [10, 10, 10, 9, 9]).all()
+
+
+def test_training_is_refused_where_only_held_out_values_are_known():
+    values = np.where(np.arange(40) < 34, np.nan, 1.0)
+    with pytest.raises(DataError, match="two known values"):
+        split_series(series_of(values), horizon=6, season=1, validation_size=0)
 
 
 def test_the_linear_forecast_finds_a_linear_rule():

@@ -66,6 +66,15 @@ def calibration_of(network: TaskNetwork) -> Any:
     return network.modules_by_name["calibration"]
 
 
+def check_calibrated(network: TaskNetwork) -> None:
+    """Refuse conformal intervals of a network that no held-out value calibrated."""
+    if not calibration_of(network).weight.any():
+        raise ConfigError(
+            "This forecaster was not calibrated: training was killed before its end, or no held-out value was known. "
+            "Fit it to its end on longer series, or leave conformal out."
+        )
+
+
 def quantiles_of(network: ForecastNetwork, windows: Windows) -> Doubles:
     """Return QUANTILES [B, H, Q] on the windows' common scale."""
     outputs = torch.cat([network(block) for block in windows.blocks(BLOCK)])

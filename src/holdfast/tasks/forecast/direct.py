@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,11 +125,12 @@ class FitTask:
         return loss, None, {"count": count}
 
     def evaluate(self) -> dict[str, float]:
+        """Return the mean loss over known held-out values, NaN where there is none."""
         total = known = 0.0
         for windows in self.held_out.blocks(BLOCK):
             loss, count = self.model.loss(windows)
             total, known = total + float(loss) * count, known + count
-        return {"loss": total / (known or 1.0)}
+        return {"loss": total / known if known else math.nan}
 
 
 def set_refit(network: ForecastNetwork, weight: Any, bias: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -82,7 +82,7 @@ class Split:
         """
         lengths = self.whole.lengths
         if self.by_series:
-            turns = np.arange(len(lengths)) % MOST_FOLDS
+            turns = (np.cumsum(self.size > 0) - 1) % MOST_FOLDS
             return [Fold(lengths - np.where(turns == turn, self.size, 0), lengths) for turn in range(MOST_FOLDS)]
         longest = int(lengths.argmax())
         number = lengths[longest] // max(self.held_out[longest], 1) - 1
@@ -100,3 +100,9 @@ def training_picks(lengths: Whole, context: int, horizon: int) -> Picks:
     first = np.maximum(np.minimum(context, room // 2), 1)
     last = np.where(room >= 1, np.maximum(room, first), np.where(lengths >= 2, first, 0))
     return Picks(first, last)
+
+
+def seen_before(series: Series, steps: int) -> Series:
+    """Return the series with their last `steps` values unknown."""
+    place = np.arange(len(series.values)) - np.repeat(series.starts[1:], series.lengths)
+    return replace(series, values=np.where(place >= -steps, np.nan, series.values))

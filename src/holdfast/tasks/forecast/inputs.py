@@ -12,7 +12,7 @@ from holdfast.tasks.forecast.config import WindowSettings
 from holdfast.tasks.forecast.data import Duplicates, Irregular, SeriesTable, check_ids, continue_times, read_series
 from holdfast.tasks.forecast.folds import MOST_FOLDS, Split
 from holdfast.tasks.forecast.grid import MOST_STEP
-from holdfast.tasks.forecast.windows import Series, Whole
+from holdfast.tasks.forecast.windows import Series, Whole, sums
 from holdfast.tasks.settings import read_record
 from holdfast.tasks.times import in_zone
 
@@ -176,16 +176,19 @@ def split_series(series: Series, horizon: int, season: int, validation_size: int
         held_out = size = np.minimum(validation_size, lengths // 2)
     elif len(series) >= FEW_SERIES:
         size = np.minimum(horizon + season, lengths // 3)
-        held_out = np.where(np.arange(len(series)) % MOST_FOLDS == 0, size, 0)
+        held_out = np.where(np.cumsum(size > 0) % MOST_FOLDS == 1, size, 0)  # of those that can spare something
     else:
         wanted = np.maximum(horizon + min(season, horizon), (0.15 * lengths).astype(np.int64))
         held_out = size = np.minimum(wanted, lengths // 3)
-    longest = int((lengths - held_out).max())
-    if longest < 2 or not (~np.isnan(series.values)).any():
-        raise DataError("No series has the two known values that are the least to learn from. Give longer series.")
     place = np.arange(len(series.values)) - np.repeat(series.starts[:-1], lengths)
     hidden = place >= np.repeat(lengths - held_out, lengths)
-    return Split(replace(series, values=np.where(hidden, np.nan, series.values)), series, held_out, size)
+    train = replace(series, values=np.where(hidden, np.nan, series.values))
+    if sums((~np.isnan(train.values)).astype(np.float64), series.starts).max() < 2:
+        raise DataError(
+            "No series has the two known values that are the least to learn from, beside the last steps, which are "
+            "held out. Give longer series, or hold fewer out (validation_size)."
+        )
+    return Split(train, series, held_out, size)
 
 
 def with_future(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from holdfast.errors import ConfigError, DataError
 from holdfast.tasks.forecast.baselines import BASELINES, forecast_baselines
 from holdfast.tasks.forecast.data import SeriesTable
 from holdfast.tasks.forecast.decode import forecast_frame
@@ -40,6 +41,27 @@ def cutoff_frame(
     frame.insert(2, "cutoff", np.repeat(times[series.starts[rows] + origins - 1], counts))
     frame.insert(3, "y", series.values[place])
     return frame
+
+
+def last_windows(series: Series, horizon: int, count: int, step: int | None) -> tuple[Whole, Whole]:
+    """Return (series, origin) of `count` windows of each series, `step` apart (None: the horizon), up to its end.
+
+    Raises:
+        ConfigError: `count` or `step` is less than one.
+        DataError: a series is too short.
+    """
+    step = horizon if step is None else step
+    if count < 1 or step < 1:
+        raise ConfigError(f"n_windows and step_size must be at least 1, got {count} and {step}.")
+    needed = horizon + (count - 1) * step
+    short = series.lengths <= needed
+    if short.any():
+        raise DataError(
+            f"Series {series.ids[int(short.argmax())]!r} has {series.lengths[int(short.argmax())]} steps, too few "
+            f"for {count} windows, which need {needed} and one more. Ask for fewer, or leave it out."
+        )
+    rows = np.repeat(np.arange(len(series)), count)
+    return rows, series.lengths[rows] - needed + step * np.tile(np.arange(count), len(series))
 
 
 def score_beside_baselines(

@@ -133,7 +133,7 @@ def outputs_around(middle: Tensor, raw: Tensor, loss: str) -> Tensor:
     """Turn unbounded outputs [..., Q] around a forecast [...] into quantiles that do not cross, or a distribution."""
     if loss == "student":
         place = middle + raw[..., 0]
-        widths = torch.nn.functional.softplus(raw[..., 1:]) + torch.tensor([LEAST_GAP, 2.1])
+        widths = torch.nn.functional.softplus(raw[..., 1:]) + raw.new_tensor([LEAST_GAP, 2.1])
         return torch.cat([place[..., None], widths], dim=-1)
     gaps = torch.nn.functional.softplus(raw) + LEAST_GAP
     middle = (middle + raw[..., MEDIAN])[..., None]

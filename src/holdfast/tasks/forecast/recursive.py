@@ -5,7 +5,8 @@ quantiles over paths, each of which reads its own samples (DeepAR, Salinas et al
 
 Its state can be carried: a series is read from a multiple of C steps after its first, C to 2C steps back (C is the
 context), and centred and scaled by the first C steps from there. Until the next multiple neither changes, so a state
-read step by step is that of reading from there, and then C steps are read anew, on a scale of their own.
+read step by step is that of reading from there, and then C steps are read anew, on a scale of their own. Where those C
+steps say nothing of the rest (`StepReader`), all that is read gives the scale, and is read anew at each step.
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ class RecursiveDecoder:
         batches: Any = WindowBatches(*_training(split, network.shape), config.batch_size, config.train.seed)
         rows, origins = split.folds()[0].picks(network.shape.horizon).spread(CHECKED)
         ends = np.minimum(origins + network.shape.horizon, split.whole.lengths[rows])
-        reader = StepReader(split.whole, network.shape)
+        reader = StepReader(split.whole, network.shape, split.train)
         held_out = reader.read_until(rows, self._starts(reader, rows, origins), origins, ends)
         return FitTask(network, batches, held_out)
 
@@ -182,7 +183,7 @@ class RecursiveDecoder:
         rows, origins = split.folds()[0].picks(shape.horizon).spread(CALIBRATED)
         if not len(rows):
             return
-        numbers, centre, scale = self._numbers(StepReader(whole, shape), rows, origins)
+        numbers, centre, scale = self._numbers(StepReader(whole, shape, split.train), rows, origins)
         ahead = origins[:, None] + np.arange(shape.horizon)
         inside = ahead < whole.lengths[rows][:, None]
         flat = whole.starts[rows][:, None] + np.minimum(ahead, whole.lengths[rows][:, None] - 1)
@@ -209,7 +210,7 @@ class RecursiveDecoder:
         Args:
             carried: What `carry` returned, where the origins are the ends of all series.
         """
-        reader = StepReader(series, self.network.shape)
+        reader = StepReader(series, self.network.shape, seen)
         numbers, centre, scale = self._numbers(reader, rows, origins, carried)
         if calibrated:
             moves = calibration_of(self.network).weight.detach().double().cpu().numpy()
@@ -229,8 +230,10 @@ class RecursiveDecoder:
         if before is not None:
             old = slice(0, len(before.starts))
             same = before.starts == (starts + passed)[old]
-            # Before there is a whole context, the scale is not settled.
+            # Before there is a whole context, or where that does not fit what follows, the scale still changes.
             same &= before.lengths - before.starts >= self.network.shape.context
+            kept = np.flatnonzero(same)
+            same[kept] = reader.settled(kept, starts[kept], series.lengths[kept])
             begun[old] = np.where(same, before.lengths - 1 - before.starts, 0)
         found: list[States] = []
         groups = [

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from holdfast.errors import DataError, MissingDependencyError
 from holdfast.tasks.forecast.data import SeriesTable
-from holdfast.tasks.forecast.linear import Split
+from holdfast.tasks.forecast.folds import Split
 from holdfast.tasks.forecast.measure import cutoff_frame, held_out_windows, only_series, score_beside_baselines
 from holdfast.tasks.forecast.windows import Doubles, Whole
 
@@ -41,7 +43,10 @@ def report_fit(
     if frame.empty:
         return "\n".join([*lines, "all held-out values are missing, so nothing was measured"])
     kept = only_series(table, split.whole, rows)
-    scores = score_beside_baselines(frame, kept, shape.horizon, shape.season, [LEVEL], BESIDE)
+    try:
+        scores = score_beside_baselines(frame, kept, shape.horizon, shape.season, [LEVEL], BESIDE)
+    except (DataError, MissingDependencyError) as error:  # no reason to lose what was trained
+        return "\n".join([*lines, f"nothing was measured: {error}"])
     measured, held = len(np.unique(rows)), int((split.held_out > 0).sum())
     sample = f"{measured} series" if measured == held else f"a sample of {measured} of the {held:,} series held out"
     ends = f"{len(rows)} forecast{'' if len(rows) == 1 else 's'} of {sample}"
@@ -62,13 +67,15 @@ def _windows(forecaster: Forecaster) -> str:
 def _gain(forecaster: Forecaster) -> str:
     """Say in words whether the recurrent network is of use."""
     start, best = forecaster.start_loss, forecaster.result and forecaster.result.best
+    if start is None or math.isnan(start):
+        return "no held-out value is known, so training could not be judged, and the network was kept as it started"
     alone = f"the linear forecast alone had a validation loss of {start:.4f}"
     if forecaster.linear_kept:
         return (
             f"{alone}; training found nothing better, so it was kept: "
             f"the column {forecaster.name} holds a linear forecast, which the recurrent network does not correct"
         )
-    if best is None or start is None:
+    if best is None:
         return f"{alone}; the {forecaster.name} that corrects it was not measured"
     if best >= start:
         return f"the forecaster that training went on from had {start:.4f}; it found nothing better and was kept"

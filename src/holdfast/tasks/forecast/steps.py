@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from holdfast.tasks.forecast.spread import spread_of
 from holdfast.tasks.forecast.windows import Doubles, Floats, Rows, Series, Whole, WindowShape, calendar, transformed
 
 LARGEST = 20.0  # scales from the centre; what lies beyond is cut off
+BLOCK = 4_096  # stretches whose scales are looked at together
+
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,20 @@ class Steps(Rows):
 
 
 class StepReader:
-    """Reads stretches of series, as `WindowReader` reads windows."""
+    """Reads stretches of series, as `WindowReader` reads windows, whose arguments it takes.
 
-    def __init__(self, series: Series, shape: WindowShape):
+    A stretch is scaled by its first steps. Where fewer than two of them are known, they are all equal though the series
+    is not, or a later value lies beyond LARGEST, they say nothing of the rest: all that is read gives the scale, and
+    the scale of what is flat even so is a tenth of the series' spread.
+    """
+
+    def __init__(self, series: Series, shape: WindowShape, seen: Series | None = None):
         self.series, self.shape = series, shape
+        known = seen or series
+        spread = known.spread
+        if spread is None:
+            spread = spread_of(transformed(known.values, shape.transform), known.starts)
+        self._floor = 0.1 * spread
 
     @property
     def lag(self) -> int:
@@ -53,23 +68,64 @@ class StepReader:
         ends = np.minimum(starts + 2 * context + horizon, self.series.lengths[rows])
         scaled_until = starts + np.clip((ends - starts) // 2, 1, context)
         known_until = starts + context + (31 * rows + 17 * starts) % (context + horizon)
-        return self._read(rows, starts, ends, scaled_until, known_until, counted=starts + 1)
+        return self._read(rows, starts, ends, (scaled_until, ends), known_until, counted=starts + 1)
 
     def read_until(self, rows: Whole, starts: Whole, origins: Whole, ends: Whole) -> Steps:
         """Read stretches whose steps from `origins` to `ends` count, as a forecast from there sees what lies before."""
-        scaled_until = np.minimum(origins, starts + self.shape.context)
+        scaled_until = np.minimum(origins, starts + self.shape.context), origins
         return self._read(rows, starts, ends, scaled_until, known_until=origins, counted=origins)
 
-    def _read(
-        self, rows: Whole, starts: Whole, ends: Whole, scaled_until: Whole, known_until: Whole, counted: Whole
-    ) -> Steps:
+    def settled(self, rows: Whole, starts: Whole, origins: Whole) -> Flags:
+        """Return whether the first steps of stretches up to `origins` give their scale: more steps may not change it.
+
+        A stretch that is settled was so at each origin before, from its first context on.
+        """
+        found = np.zeros(len(rows), dtype=bool)
+        for begin in range(0, len(rows), BLOCK):
+            part = slice(begin, begin + BLOCK)
+            steps, values = self._values(rows[part], starts[part], origins[part])
+            until = np.minimum(origins[part], starts[part] + self.shape.context)
+            found[part] = self._first_scale(rows[part], values, steps < until[:, None])[2]
+        return found
+
+    def _values(self, rows: Whole, starts: Whole, ends: Whole) -> tuple[Whole, Doubles]:
+        """Return the steps of stretches and one more [B, T+1], and their values, transformed, NaN from `ends` on."""
         series = self.series
-        lengths = ends - starts
-        steps = starts[:, None] + np.arange(lengths.max() + 1)
+        steps = starts[:, None] + np.arange((ends - starts).max(initial=0) + 1)
         flat = series.starts[rows][:, None] + np.minimum(steps, series.lengths[rows][:, None] - 1)
-        inside = steps < ends[:, None]
-        values = np.where(inside, transformed(series.values[flat], self.shape.transform), np.nan)
-        centre, scale = _centre_and_scale(np.where(steps < scaled_until[:, None], values, np.nan))
+        return steps, np.where(steps < ends[:, None], transformed(series.values[flat], self.shape.transform), np.nan)
+
+    def _first_scale(self, rows: Whole, values: Doubles, first: Flags) -> tuple[Doubles, Doubles, Flags]:
+        """Return centre and scale [B] by the `first` steps, and whether they fit the others that were read."""
+        centre, scale, flat = _centre_and_scale(np.where(first, values, np.nan))
+        with np.errstate(over="ignore"):
+            beyond = (np.abs(values - centre[:, None]) > LARGEST * scale[:, None]).any(axis=1)
+        few = (first & ~np.isnan(values)).sum(axis=1) < 2
+        return centre, scale, ~(few | beyond | (flat & (self._floor[rows] > 0)))
+
+    def _scales(self, rows: Whole, values: Doubles, first: Flags) -> tuple[Doubles, Doubles]:
+        """Return centre and scale [B] of the values [B, T] that were read."""
+        centre, scale, settled = self._first_scale(rows, values, first)
+        others = np.flatnonzero(~settled)
+        if len(others):
+            centre[others], wide, flat = _centre_and_scale(values[others])
+            floor = self._floor[rows[others]]
+            scale[others] = np.where(flat & (floor > 0), floor, wide)
+        return centre, scale
+
+    def _read(
+        self,
+        rows: Whole,
+        starts: Whole,
+        ends: Whole,
+        scaled_until: tuple[Whole, Whole],
+        known_until: Whole,
+        counted: Whole,
+    ) -> Steps:
+        lengths = ends - starts
+        steps, values = self._values(rows, starts, ends)
+        first, read = (steps < until[:, None] for until in scaled_until)
+        centre, scale = self._scales(rows, np.where(read, values, np.nan), first)
         with np.errstate(over="ignore"):
             scaled = np.clip((values - centre[:, None]) / scale[:, None], -LARGEST, LARGEST)
         filled = _filled(scaled, self.lag or 1)
@@ -113,14 +169,19 @@ class StepReader:
         return np.exp(np.minimum(values, 700.0)) if self.shape.transform == "log" else values
 
 
-def _centre_and_scale(values: Doubles) -> tuple[Doubles, Doubles]:
-    """Return mean and standard deviation of each row's known values; for flat rows the scale is their size."""
+def _centre_and_scale(values: Doubles) -> tuple[Doubles, Doubles, Flags]:
+    """Return mean and standard deviation of each row's known values; for rows that are flat it is their size."""
     known = ~np.isnan(values)
     count = np.maximum(known.sum(axis=1), 1)
-    mean = np.where(known, values, 0).sum(axis=1) / count
-    deviation = np.sqrt((np.where(known, values - mean[:, None], 0) ** 2).sum(axis=1) / count)
+    mean = _summed(np.where(known, values, 0)) / count
+    deviation = np.sqrt(_summed(np.where(known, values - mean[:, None], 0) ** 2) / count)
     flat = deviation <= 1e-9 * np.maximum(np.abs(mean), 1e-300)
-    return mean, np.where(flat, np.maximum(np.abs(mean), 1.0), deviation)
+    return mean, np.where(flat, np.maximum(np.abs(mean), 1.0), deviation), flat
+
+
+def _summed(values: Doubles) -> Doubles:
+    """Return the sum of each row, added from left to right: zeros at its end do not change a bit of it."""
+    return np.cumsum(values, axis=1)[:, -1]
 
 
 def _filled(values: Doubles, lag: int) -> Doubles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from holdfast.errors import CheckpointError, ConfigError, DataError
+from holdfast.errors import CheckpointError, ConfigError
 from holdfast.layers import Layer
 from holdfast.tasks.cells import family_title
 from holdfast.tasks.estimator import AbstractEstimator, Folder, evaluating, read_facts
 from holdfast.tasks.forecast.config import Base, ForecastConfig, Transform
 from holdfast.tasks.forecast.data import SeriesTable, default_season
-from holdfast.tasks.forecast.decode import check_levels, forecast_frame
+from holdfast.tasks.forecast.decode import check_calibrated, check_levels, forecast_frame
 from holdfast.tasks.forecast.direct import DirectDecoder
+from holdfast.tasks.forecast.folds import Split, seen_before
 from holdfast.tasks.forecast.inputs import (
     Reading,
     check_positive,
@@ -26,13 +28,13 @@ from holdfast.tasks.forecast.inputs import (
     split_series,
     with_future,
 )
-from holdfast.tasks.forecast.measure import cutoff_frame, score_beside_baselines
+from holdfast.tasks.forecast.measure import cutoff_frame, last_windows, score_beside_baselines
 from holdfast.tasks.forecast.model import ForecastNetwork
 from holdfast.tasks.forecast.plot import plot_forecast
 from holdfast.tasks.forecast.recursive import RecursiveDecoder, RecursiveNetwork
 from holdfast.tasks.forecast.report import report_fit
 from holdfast.tasks.forecast.stream import Stream
-from holdfast.tasks.forecast.windows import CYCLES, Series, WindowShape
+from holdfast.tasks.forecast.windows import CYCLES, Doubles, Series, Whole, WindowShape
 from holdfast.tasks.settings import read_record
 from holdfast.tasks.times import in_zone
 from holdfast.train.workers import check_one_process
@@ -158,10 +160,27 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork | RecursiveNe
         reading = replace(reading, freq=table.freq, scales=scales, zone=table.zone)
         if self.model is not None:
             reading = replace(reading, scales=self._reading.scales)
-        self._reading = reading
         series = make_series(table, reading, self.config.windows)
-        self._fit_series(series, table, folder, quiet)
+        season = self.config.season or default_season(table.freq)
+        split = split_series(series, self.config.horizon, season, self.config.windows.validation_size)
+        before = self._reading, self.model, self.shape, self.start_loss, self.result
+        self._reading = reading
+        try:
+            decoder = self._fit_split(split, season, folder, quiet)
+        except BaseException:
+            self._reading, self.model, self.shape, self.start_loss, self.result = before
+            raise
         self._data, self._stream = (series, table), None
+        try:
+            decoder.calibrate(split)
+            forecast = partial(decoder.forecast, split.whole, seen=split.train)
+            report = "" if quiet else report_fit(self, split, table, forecast)
+        finally:
+            decoder.finish()
+            if folder is not None:
+                self.save_pretrained(folder)
+        if report:
+            print(report)
         return self
 
     def predict(
@@ -180,7 +199,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork | RecursiveNe
 
         Raises:
             DataError: the data is broken.
-            ConfigError: there is no data, a level is out of range, or future-known columns are not given.
+            ConfigError: no data, a level out of range, no future-known columns, or no calibration for `conformal`.
         """
         shape, levels = self._ready()[1], check_levels(level)
         series, table = self._series_of(df)
@@ -188,8 +207,7 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork | RecursiveNe
         extended, times = with_future(series, table, shape.horizon, self._reading, self.config.windows, X_df)
         rows = np.arange(len(series))
         carried = self._stream.carried if df is None and self._stream is not None else None
-        forecast = self._decoder().forecast
-        quantiles = forecast(extended, rows, series.lengths, calibrated=conformal, carried=carried)
+        quantiles = self._quantiles(extended, rows, series.lengths, conformal, carried=carried)
         ids = np.repeat(series.ids, shape.horizon)
         return forecast_frame(ids, in_zone(times, table.zone), quantiles, self.name, levels)
 
@@ -253,6 +271,11 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork | RecursiveNe
             frame[name] = in_zone(frame[name].to_numpy(), table.zone)
         return frame
 
+    def _quantiles(self, series: Series, rows: Whole, origins: Whole, conformal: bool, **rest: Any) -> Doubles:
+        if conformal:
+            check_calibrated(self._network())
+        return self._decoder().forecast(series, rows, origins, calibrated=conformal, **rest)
+
     def _cross_validated(
         self,
         series: Series,
@@ -264,21 +287,10 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork | RecursiveNe
     ) -> pandas.DataFrame:
         """Return what `cross_validation` does, times as the table has them."""
         shape = self._ready()[1]
-        step = shape.horizon if step_size is None else step_size
-        if n_windows < 1 or step < 1:
-            raise ConfigError(f"n_windows and step_size must be at least 1, got {n_windows} and {step}.")
         check_positive(series, shape.transform)
-        needed = shape.horizon + (n_windows - 1) * step
-        short = series.lengths <= needed
-        if short.any():
-            raise DataError(
-                f"Series {series.ids[int(short.argmax())]!r} has {series.lengths[int(short.argmax())]} steps, too few "
-                f"for {n_windows} windows, which need {needed} and one more. Ask for fewer, or leave it out."
-            )
-        rows = np.repeat(np.arange(len(series)), n_windows)
-        origins = series.lengths[rows] - needed + step * np.tile(np.arange(n_windows), len(series))
-        seen = seen_before(series, needed)
-        quantiles = self._decoder().forecast(series, rows, origins, seen=seen, calibrated=conformal)
+        rows, origins = last_windows(series, shape.horizon, n_windows, step_size)
+        seen = seen_before(series, int((series.lengths[rows] - origins).max()))
+        quantiles = self._quantiles(series, rows, origins, conformal, seen=seen)
         times = table.frame["ds"].to_numpy()
         return cutoff_frame(series, times, rows, origins, quantiles, self.name, levels)
 
@@ -325,31 +337,29 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork | RecursiveNe
         own = target if isinstance(target, str) else None
         plot_forecast(history, forecast, path, time=self._reading.time, target=own)
 
-    def _fit_series(self, series: Series, table: SeriesTable, folder: Folder | None, quiet: bool) -> None:
+    def _fit_split(self, split: Split, season: int, folder: Folder | None, quiet: bool) -> Any:
+        """Train, and return the decoder, which is to be calibrated and finished yet."""
         config = self.config
-        season = config.season or default_season(table.freq)
-        split = split_series(series, config.horizon, season, config.windows.validation_size)
         if self.model is None:
             network = DECODERS[config.decoder].start(config, split, season).network
             self.model, self.shape = network.to(self.device), network.shape
         decoder = self._decoder()
-        check_positive(series, decoder.network.shape.transform)
-        network, task = decoder.network, decoder.task(split)
-        before = {name: value.clone() for name, value in network.state_dict().items()}
-        with evaluating(network):
-            self.start_loss = start = float(task.evaluate()["loss"])
-        self._train(task, folder, quiet)
-        if self.result is not None and (self.result.best is None or self.result.best >= start):
+        network = decoder.network
+        check_positive(split.whole, network.shape.transform)
+        kept = deepcopy(network.state_dict())
+        try:
+            task = decoder.task(split)
+            before = deepcopy(network.state_dict())
+            with evaluating(network):
+                self.start_loss = start = float(task.evaluate()["loss"])
+            self._train(task, folder, quiet)
+        except BaseException:
+            network.load_state_dict(kept)
+            raise
+        best = None if self.result is None else self.result.best
+        if best is None or not best < start:
             network.load_state_dict(before)
-        decoder.calibrate(split)
-        report = ""
-        if not quiet:
-            report = report_fit(self, split, table, partial(decoder.forecast, split.whole, seen=split.train))
-        decoder.finish()
-        if folder is not None:
-            self.save_pretrained(folder)
-        if report:
-            print(report)
+        return decoder
 
     def _series_of(self, df: Any) -> tuple[Series, SeriesTable]:
         if df is not None:
@@ -388,9 +398,3 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork | RecursiveNe
         if self.shape is None:
             raise ConfigError("This forecaster has no windows. Call fit first.")
         return network, self.shape
-
-
-def seen_before(series: Series, steps: int) -> Series:
-    """Return the series with their last `steps` values unknown."""
-    place = np.arange(len(series.values)) - np.repeat(series.starts[1:], series.lengths)
-    return replace(series, values=np.where(place >= -steps, np.nan, series.values))
