@@ -180,8 +180,7 @@ def split_series(series: Series, horizon: int, season: int, validation_size: int
     else:
         wanted = np.maximum(horizon + min(season, horizon), (0.15 * lengths).astype(np.int64))
         held_out = size = np.minimum(wanted, lengths // 3)
-    place = np.arange(len(series.values)) - np.repeat(series.starts[:-1], lengths)
-    hidden = place >= np.repeat(lengths - held_out, lengths)
+    hidden = series.places >= np.repeat(lengths - held_out, lengths)
     train = replace(series, values=np.where(hidden, np.nan, series.values))
     if sums((~np.isnan(train.values)).astype(np.float64), series.starts).max() < 2:
         raise DataError(
