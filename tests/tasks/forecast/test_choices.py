@@ -10,8 +10,7 @@ from holdfast.errors import DataError
 from holdfast.tasks.forecast.config import WindowSettings
 from holdfast.tasks.forecast.decode import conformal_moves, conformal_rank
 from holdfast.tasks.forecast.direct import choose_patch
-from holdfast.tasks.forecast.folds import Split
-from holdfast.tasks.forecast.inputs import split_series
+from holdfast.tasks.forecast.folds import Split, split_series
 from holdfast.tasks.forecast.linear import LONGEST_CONTEXT, choose_shape, context_choices, fit_linear, without_gaps
 from holdfast.tasks.forecast.model import MEDIAN, QUANTILES
 from holdfast.tasks.forecast.windows import WindowShape

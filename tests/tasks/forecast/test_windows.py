@@ -10,8 +10,7 @@ import pytest
 from holdfast.errors import DataError
 from holdfast.tasks.forecast.baselines import theta
 from holdfast.tasks.forecast.config import WindowSettings
-from holdfast.tasks.forecast.folds import training_picks
-from holdfast.tasks.forecast.inputs import split_series
+from holdfast.tasks.forecast.folds import split_series, training_picks
 from holdfast.tasks.forecast.linear import choose_shape, fit_linear
 from holdfast.tasks.forecast.windows import (
     Picks,

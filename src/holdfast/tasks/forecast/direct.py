@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +10,8 @@ from torch import nn
 
 from holdfast.layers import Layer
 from holdfast.tasks.forecast.config import ForecastConfig
-from holdfast.tasks.forecast.decode import BLOCK, calibrate, forecast_calibrated, forecast_windows
+from holdfast.tasks.forecast.decode import calibrate, forecast_calibrated, forecast_windows
+from holdfast.tasks.forecast.fitting import FitTask, first_shape
 from holdfast.tasks.forecast.folds import Split, training_picks
 from holdfast.tasks.forecast.linear import choose_shape
 from holdfast.tasks.forecast.model import ForecastNetwork, build_network, first_spread, forecast_layers
@@ -22,7 +22,6 @@ from holdfast.tasks.forecast.windows import (
     WindowBatches,
     WindowReader,
     WindowShape,
-    cycles_of,
 )
 
 CHECKED = 1_000  # held-out windows that training is watched by
@@ -112,27 +111,6 @@ class DirectDecoder:
         """Return None: a window is scaled by its own values, so no state outlives it."""
 
 
-@dataclass
-class FitTask:
-    """What the training loop needs of a decoder: a network whose loss takes what the batches are."""
-
-    model: Any
-    batches: WindowBatches
-    held_out: Any
-
-    def loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any, dict[str, float]]:
-        loss, count = self.model.loss(batch)
-        return loss, None, {"count": count}
-
-    def evaluate(self) -> dict[str, float]:
-        """Return the mean loss over known held-out values, NaN where there is none."""
-        total = known = 0.0
-        for windows in self.held_out.blocks(BLOCK):
-            loss, count = self.model.loss(windows)
-            total, known = total + float(loss) * count, known + count
-        return {"loss": total / known if known else math.nan}
-
-
 def set_refit(network: ForecastNetwork, weight: Any, bias: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Set what the linear forecast of all values adds to that without the held-out ones, and return what it was."""
     layer: Any = network.modules_by_name["refit"]
@@ -141,20 +119,6 @@ def set_refit(network: ForecastNetwork, weight: Any, bias: Any) -> tuple[torch.T
         layer.weight.copy_(torch.as_tensor(weight))
         layer.bias.copy_(torch.as_tensor(bias))
     return before
-
-
-def first_shape(config: ForecastConfig, split: Split, season: int) -> WindowShape:
-    """Return what settings and data say of the windows before anything is chosen."""
-    settings = config.windows
-    return WindowShape(
-        settings.context,
-        config.horizon,
-        season,
-        cycles=cycles_of(split.train) if settings.calendar else (),
-        num_historic=len(settings.historic),
-        num_future=len(settings.future),
-        num_static=len(settings.static),
-    )
 
 
 def choose_patch(context: int, season: int) -> int:

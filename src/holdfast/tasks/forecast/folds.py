@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from holdfast.tasks.forecast.windows import Picks, Series, Whole
+from holdfast.errors import DataError
+from holdfast.tasks.forecast.windows import Picks, Series, Whole, sums
 
 MOST_FOLDS = 5
+FEW_SERIES = 50
+"""Below this many, the last steps of every series are held out; from there on, of every fifth series."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,31 @@ class Split:
         number = lengths[longest] // max(self.held_out[longest], 1) - 1
         ends = [lengths - turn * self.held_out for turn in range(int(np.clip(number, 1, MOST_FOLDS)))]
         return [Fold(np.maximum(end - self.held_out, 0), np.maximum(end, 0)) for end in ends]
+
+
+def split_series(series: Series, horizon: int, season: int, validation_size: int) -> Split:
+    """Hold out the last steps, of every series or of every fifth.
+
+    Raises:
+        DataError: no series is long enough to train on.
+    """
+    lengths = series.lengths
+    if validation_size:
+        held_out = size = np.minimum(validation_size, lengths // 2)
+    elif len(series) >= FEW_SERIES:
+        size = np.minimum(horizon + season, lengths // 3)
+        held_out = np.where(np.cumsum(size > 0) % MOST_FOLDS == 1, size, 0)  # of those that can spare something
+    else:
+        wanted = np.maximum(horizon + min(season, horizon), (0.15 * lengths).astype(np.int64))
+        held_out = size = np.minimum(wanted, lengths // 3)
+    hidden = series.places >= np.repeat(lengths - held_out, lengths)
+    train = replace(series, values=np.where(hidden, np.nan, series.values))
+    if sums((~np.isnan(train.values)).astype(np.float64), series.starts).max() < 2:
+        raise DataError(
+            "No series has the two known values that are the least to learn from, beside the last steps, which are "
+            "held out. Give longer series, or hold fewer out (validation_size)."
+        )
+    return Split(train, series, held_out, size)
 
 
 def training_picks(lengths: Whole, context: int, horizon: int) -> Picks:

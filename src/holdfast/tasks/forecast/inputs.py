@@ -10,17 +10,13 @@ import numpy as np
 from holdfast.errors import ConfigError, DataError
 from holdfast.tasks.forecast.config import WindowSettings
 from holdfast.tasks.forecast.data import Duplicates, Irregular, SeriesTable, check_ids, continue_times, read_series
-from holdfast.tasks.forecast.folds import MOST_FOLDS, Split
 from holdfast.tasks.forecast.grid import MOST_STEP
-from holdfast.tasks.forecast.windows import Series, Whole, sums
+from holdfast.tasks.forecast.windows import Series, Whole
 from holdfast.tasks.settings import read_record
 from holdfast.tasks.times import in_zone
 
 if TYPE_CHECKING:
     import pandas
-
-FEW_SERIES = 50
-"""Below this many, the last steps of every series are held out; from there on, of every fifth series."""
 
 
 @dataclass(frozen=True)
@@ -163,31 +159,6 @@ def check_positive(series: Series, transform: str) -> None:
             f"Series {series.ids[row]!r} has the value {series.values[place]:g}, and this model takes logarithms, "
             "since all values it was fitted to were positive. Mend the value, or fit with transform='none'."
         )
-
-
-def split_series(series: Series, horizon: int, season: int, validation_size: int) -> Split:
-    """Hold out the last steps, of every series or of every fifth.
-
-    Raises:
-        DataError: no series is long enough to train on.
-    """
-    lengths = series.lengths
-    if validation_size:
-        held_out = size = np.minimum(validation_size, lengths // 2)
-    elif len(series) >= FEW_SERIES:
-        size = np.minimum(horizon + season, lengths // 3)
-        held_out = np.where(np.cumsum(size > 0) % MOST_FOLDS == 1, size, 0)  # of those that can spare something
-    else:
-        wanted = np.maximum(horizon + min(season, horizon), (0.15 * lengths).astype(np.int64))
-        held_out = size = np.minimum(wanted, lengths // 3)
-    hidden = series.places >= np.repeat(lengths - held_out, lengths)
-    train = replace(series, values=np.where(hidden, np.nan, series.values))
-    if sums((~np.isnan(train.values)).astype(np.float64), series.starts).max() < 2:
-        raise DataError(
-            "No series has the two known values that are the least to learn from, beside the last steps, which are "
-            "held out. Give longer series, or hold fewer out (validation_size)."
-        )
-    return Split(train, series, held_out, size)
 
 
 def with_future(

@@ -12,7 +12,7 @@ from holdfast.tasks.forecast.steps import LARGEST, Steps
 from holdfast.tasks.forecast.windows import Doubles, Floats
 
 if TYPE_CHECKING:
-    from holdfast.tasks.forecast.recursive import RecursiveNetwork
+    from holdfast.tasks.forecast.recursive_model import RecursiveNetwork
 
 PATHS = 200
 

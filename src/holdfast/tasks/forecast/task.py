@@ -19,19 +19,19 @@ from holdfast.tasks.forecast.config import Base, ForecastConfig, Transform
 from holdfast.tasks.forecast.data import SeriesTable, default_season
 from holdfast.tasks.forecast.decode import check_calibrated, check_levels, forecast_frame
 from holdfast.tasks.forecast.direct import DirectDecoder
-from holdfast.tasks.forecast.folds import Split, seen_before
+from holdfast.tasks.forecast.folds import Split, seen_before, split_series
 from holdfast.tasks.forecast.inputs import (
     Reading,
     check_positive,
     learn_scales,
     make_series,
-    split_series,
     with_future,
 )
 from holdfast.tasks.forecast.measure import cutoff_frame, last_windows, score_beside_baselines
 from holdfast.tasks.forecast.model import ForecastNetwork
 from holdfast.tasks.forecast.plot import plot_forecast
-from holdfast.tasks.forecast.recursive import RecursiveDecoder, RecursiveNetwork
+from holdfast.tasks.forecast.recursive import RecursiveDecoder
+from holdfast.tasks.forecast.recursive_model import RecursiveNetwork
 from holdfast.tasks.forecast.report import report_fit
 from holdfast.tasks.forecast.stream import Stream
 from holdfast.tasks.forecast.windows import CYCLES, Doubles, Series, Whole, WindowShape
