@@ -132,5 +132,5 @@ def training_picks(lengths: Whole, context: int, horizon: int) -> Picks:
 
 def seen_before(series: Series, steps: int) -> Series:
     """Return the series with their last `steps` values unknown."""
-    place = np.arange(len(series.values)) - np.repeat(series.starts[1:], series.lengths)
-    return replace(series, values=np.where(place >= -steps, np.nan, series.values))
+    hidden = series.places >= np.repeat(series.lengths - steps, series.lengths)
+    return replace(series, values=np.where(hidden, np.nan, series.values))
