@@ -11,6 +11,7 @@ from holdfast.tasks.forecast.config import WindowSettings
 from holdfast.tasks.forecast.decode import conformal_moves, conformal_rank
 from holdfast.tasks.forecast.direct import choose_patch
 from holdfast.tasks.forecast.folds import Split, split_series
+from holdfast.tasks.forecast.linear import LONGEST_CONTEXT, choose_shape, context_choices, fit_linear, without_gaps
 from holdfast.tasks.forecast.model import MEDIAN, QUANTILES
 from holdfast.tasks.forecast.windows import WindowShape
 from tests.tasks.forecast.forecast_samples import series_of, small_forecaster
