@@ -54,8 +54,8 @@ DEVELOPMENT = {
         "chosen blind."
     ),
     "air_passengers": (
-        "By 6 trial runs of two designs. That the linear forecast is not fitted again to the held-out steps was "
-        "decided by looking at them, so this figure is no clean test result."
+        "By 6 trial runs of two designs. A former design, without a last fit to the held-out steps, was chosen by "
+        "looking at them, so this is no clean test result."
     ),
     "pm25": (
         "A first run ended without figures at a zero among the test values, whose logarithm it would have taken. That "
