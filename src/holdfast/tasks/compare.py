@@ -91,6 +91,17 @@ class ConfigContest:
         settings = replace(config.train, learning_rate=trial.learning_rate, seed=trial.seed, **budget)
         return replace(config, train=settings)
 
+    def _outcome(self, estimator: Any, score: Score | None, validation: float | None) -> Outcome:
+        """Return what a trained estimator came to, its validation loss NaN where none was taken."""
+        return Outcome(
+            validation=math.nan if validation is None else validation,
+            test=score.value if score else None,
+            steps=estimator.result.steps,
+            seconds=estimator.result.seconds,
+            step_microseconds=step_microseconds(estimator.model),
+            items=score.items if score else [],
+        )
+
 
 def config_with(defaults: Any, settings: dict[str, Any]) -> Any:
     """Return a config with some settings changed by name.

@@ -17,7 +17,7 @@ from holdfast.tasks.classify.model import classify_layers
 from holdfast.tasks.classify.reader import is_table, learn_reader
 from holdfast.tasks.classify.tables import read_examples
 from holdfast.tasks.classify.task import Classifier
-from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
+from holdfast.tasks.compare import ConfigContest, config_with, num_parameters
 from holdfast.tasks.comparison import Metric, Outcome, Score, Trial
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
@@ -100,14 +100,7 @@ class ClassifyContest(ConfigContest):
         if classifier.result is None or classifier.result.best is None or classifier.model is None:
             raise DataError("The run was not trained.")
         score = self._score(classifier.predict(self.x_test)) if test else None
-        return Outcome(
-            validation=classifier.result.best,
-            test=score.value if score else None,
-            steps=classifier.result.steps,
-            seconds=classifier.result.seconds,
-            step_microseconds=step_microseconds(classifier.model),
-            items=score.items if score else [],
-        )
+        return self._outcome(classifier, score, classifier.result.best)
 
     def baselines(self) -> Iterator[tuple[str, Callable[[], Score]]]:
         """Return the simple classifiers; they learn from the validation examples too, which they do not need."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.errors import ConfigError, DataError
-from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
+from holdfast.tasks.compare import ConfigContest, config_with, num_parameters
 from holdfast.tasks.comparison import Metric, Outcome, Score, Trial
 from holdfast.tasks.forecast.baselines import BASELINES, forecast_baselines
 from holdfast.tasks.forecast.config import ForecastConfig
@@ -93,14 +93,7 @@ class ForecastContest(ConfigContest):
             raise DataError("The run was not trained.")
         losses = [loss for loss in (forecaster.start_loss, forecaster.result.best) if loss is not None]
         score = self._score(forecaster.cross_validation(_shown(self.table)), forecaster.name) if test else None
-        return Outcome(
-            validation=min(losses),
-            test=score.value if score else None,
-            steps=forecaster.result.steps,
-            seconds=forecaster.result.seconds,
-            step_microseconds=step_microseconds(forecaster.model),
-            items=score.items if score else [],
-        )
+        return self._outcome(forecaster, score, min(losses))
 
     def baselines(self) -> Iterator[tuple[str, Callable[[], Score]]]:
         for name in SIMPLEST_BASELINES:

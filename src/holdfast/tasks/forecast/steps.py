@@ -7,8 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.tasks.forecast.spread import spread_of
-from holdfast.tasks.forecast.windows import Doubles, Floats, Rows, Series, Whole, WindowShape, calendar, transformed
+from holdfast.tasks.forecast.windows import (
+    Doubles,
+    Floats,
+    Rows,
+    Series,
+    Whole,
+    WindowShape,
+    calendar,
+    least_scale,
+    transformed,
+)
 
 LARGEST = 20.0  # scales from the centre; what lies beyond is cut off
 BLOCK = 4_096  # stretches whose scales are looked at together
@@ -48,11 +57,7 @@ class StepReader:
 
     def __init__(self, series: Series, shape: WindowShape, seen: Series | None = None):
         self.series, self.shape = series, shape
-        known = seen or series
-        spread = known.spread
-        if spread is None:
-            spread = spread_of(transformed(known.values, shape.transform), known.starts)
-        self._floor = 0.1 * spread
+        self._floor = least_scale(seen or series, shape.transform)
 
     @property
     def lag(self) -> int:

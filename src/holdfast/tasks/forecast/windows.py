@@ -147,11 +147,7 @@ class WindowReader:
 
     def __init__(self, series: Series, shape: WindowShape, seen: Series | None = None):
         self.series, self.shape = series, shape
-        known = seen or series
-        spread = known.spread
-        if spread is None:
-            spread = spread_of(transformed(known.values, shape.transform), known.starts)
-        self._floor = 0.1 * spread
+        self._floor = least_scale(seen or series, shape.transform)
 
     def read(self, rows: Whole, origins: Whole) -> Windows:
         shape, series = self.shape, self.series
@@ -192,6 +188,14 @@ class WindowReader:
         if shape.cycles:
             parts.append(calendar(self.series.times[flat], shape.cycles))
         return np.concatenate(parts, axis=-1)
+
+
+def least_scale(series: Series, transform: str) -> Doubles:
+    """Return the scale [S] that a flat window of each series gets: a tenth of the series' spread."""
+    spread = series.spread
+    if spread is None:
+        spread = spread_of(transformed(series.values, transform), series.starts)
+    return 0.1 * spread
 
 
 def transformed(values: Doubles, transform: str) -> Doubles:

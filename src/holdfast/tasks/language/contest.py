@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from holdfast.errors import ConfigError, DataError
 from holdfast.tasks.cells import forgets
-from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
+from holdfast.tasks.compare import ConfigContest, config_with, num_parameters
 from holdfast.tasks.comparison import Metric, Outcome, Score, Trial
 from holdfast.tasks.language.config import LanguageConfig
 from holdfast.tasks.language.data import open_source
@@ -86,14 +86,7 @@ class LanguageContest(ConfigContest):
         if lm.result is None or lm.model is None:
             raise DataError("The run was not trained.")
         score = self._score(text_nats(lm.model, self._ids(self.test)), self.test) if test else None
-        return Outcome(
-            validation=math.nan if lm.result.best is None else lm.result.best,
-            test=score.value if score else None,
-            steps=lm.result.steps,
-            seconds=lm.result.seconds,
-            step_microseconds=step_microseconds(lm.model),
-            items=score.items if score else [],
-        )
+        return self._outcome(lm, score, lm.result.best)
 
     def baselines(self) -> Iterator[tuple[str, Callable[[], Score]]]:
         yield "frequencies alone", lambda: self._ngrams(1, self.test)

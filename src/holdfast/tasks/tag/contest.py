@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from holdfast.errors import ConfigError, DataError
-from holdfast.tasks.compare import ConfigContest, config_with, num_parameters, step_microseconds
+from holdfast.tasks.compare import ConfigContest, config_with, num_parameters
 from holdfast.tasks.comparison import Metric, Outcome, Score, Trial
 from holdfast.tasks.tag.baselines import LinearTagger, MostFrequentTag
 from holdfast.tasks.tag.columns import Sentence
@@ -94,14 +93,7 @@ class TagContest(ConfigContest):
         if tagger.result is None or tagger.model is None:
             raise DataError("The run was not trained.")
         score = self._score(tagger.predict(_columns(self.test)[0])) if test else None
-        return Outcome(
-            validation=math.nan if tagger.result.best is None else tagger.result.best,
-            test=score.value if score else None,
-            steps=tagger.result.steps,
-            seconds=tagger.result.seconds,
-            step_microseconds=step_microseconds(tagger.model),
-            items=score.items if score else [],
-        )
+        return self._outcome(tagger, score, tagger.result.best)
 
     def baselines(self) -> Iterator[tuple[str, Callable[[], Score]]]:
         """Return the simple taggers, which learn from the validation sentences too."""

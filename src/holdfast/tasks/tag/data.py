@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +194,11 @@ class Vocabulary:
     scheme: str
     intents: tuple[str, ...] = ()
     affixes: tuple[str, ...] = ()
+    _word_ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    _character_ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    _tag_ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    _intent_ids: dict[str | None, int] = field(init=False, repr=False, compare=False)
+    _affix_ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
         ids = {
@@ -225,22 +230,22 @@ class Vocabulary:
         return self.scheme in CHUNK_SCHEMES
 
     def word_id(self, word: str) -> int:
-        return self._word_ids.get(plain_word(word), UNKNOWN)  # type: ignore[attr-defined]
+        return self._word_ids.get(plain_word(word), UNKNOWN)
 
     def character_ids(self, word: str) -> list[int]:
         cut = word if len(word) <= LONGEST else word[: LONGEST // 2] + word[-(LONGEST // 2) :]
-        return [self._character_ids.get(character, UNKNOWN) for character in cut]  # type: ignore[attr-defined]
+        return [self._character_ids.get(character, UNKNOWN) for character in cut]
 
     def affix_ids(self, word: str) -> list[int]:
         """Return the ids of a word's affixes, one for each of AFFIXES."""
-        return [self._affix_ids.get(affix, UNKNOWN) for affix in affixes_of(word)]  # type: ignore[attr-defined]
+        return [self._affix_ids.get(affix, UNKNOWN) for affix in affixes_of(word)]
 
     def tag_id(self, tag: str) -> int:
         """Return a tag's id, -1 for one that was never seen."""
-        return self._tag_ids.get(tag, -1)  # type: ignore[attr-defined]
+        return self._tag_ids.get(tag, -1)
 
     def intent_id(self, intent: str | None) -> int:
-        return self._intent_ids.get(intent, -1)  # type: ignore[attr-defined]
+        return self._intent_ids.get(intent, -1)
 
     def to_dict(self) -> dict[str, Any]:
         names = ("words", "characters", "tags", "scheme", "intents", "affixes")
