@@ -146,7 +146,8 @@ class Peer:
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
             self._process.wait()
-            command = " ".join(map(str, self._process.args))  # type: ignore[arg-type]
+            arguments: Any = self._process.args  # a list here, though a text would be allowed
+            command = " ".join(map(str, arguments))
             raise SystemExit(f"NeuralForecast's process ended with {self._process.returncode}. To see why: {command}")
         return json.loads(line)
 

@@ -69,7 +69,8 @@ def read_record(owner: type[Record], fields: Any, least: int = 0, **allowed: Any
     """
     if not isinstance(fields, dict):
         raise ValueError(f"expected named fields, got {fields!r}")
-    known = {field.name: str(field.type) for field in dataclasses.fields(owner)}  # type: ignore[arg-type]
+    fields_of: Any = owner  # a dataclass, which the type variable does not say
+    known = {field.name: str(field.type) for field in dataclasses.fields(fields_of)}
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
     for name, value in values.items():
         kinds = known.get(name, "no field").split(" | ")

@@ -159,11 +159,12 @@ class Tagger(AbstractEstimator[TagConfig, TagNetwork]):
         """
         words = words if isinstance(words, str) else as_list(words, "words", "words, or of sentences")
         several = bool(words) and not isinstance(words, str) and not isinstance(words[0], str)
-        found = self.find(words if several else [words], proba=proba)
+        given = words if several else [words]
+        results: list[Any]
         if proba:
-            results: list[Any] = [[self._named(row) for row in one.proba] for one in found]  # type: ignore[union-attr]
+            results = [[self._named(row) for row in rows] for rows in self.predict_proba(given)]
         else:
-            results = [one.tags for one in found]
+            results = self.predict(given)
         return results if several else results[0]
 
     def find(self, sentences: Iterable[Words], *, proba: bool = False) -> list[Found]:
@@ -181,7 +182,7 @@ class Tagger(AbstractEstimator[TagConfig, TagNetwork]):
 
     def predict_proba(self, sentences: Iterable[Words]) -> list[NDArray[np.float64]]:
         """Return for each sentence the probability of each tag [T, K], in the order of `vocabulary.tags`."""
-        return [found.proba for found in self.find(sentences, proba=True)]  # type: ignore[misc]
+        return [found.proba for found in self.find(sentences, proba=True) if found.proba is not None]
 
     def predict_intents(self, sentences: Iterable[Words]) -> list[str]:
         """Return the label of each of several sentences.
