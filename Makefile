@@ -2,6 +2,7 @@
 #
 #   make demo     train the three cells on the long-memory sentence and show what they remember
 #   make test     run the tests
+#   make test-studio  the tests of the Studio's page in a browser, with those that `make test` leaves out for their length
 #   make check    formatting, lint, types, architecture
 #   make sanitize  the kernels on recorded random calls under AddressSanitizer and UBSan; or SANITIZER=thread
 #   make bench    time the layers against torch.nn, ONNX Runtime, OpenVINO, JAX and the usual Python loops
@@ -18,13 +19,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find src csrc -type f ! -name '*.so' ! -name '*.pyc' 2>/dev/null) CMakeLists.txt README.md LICENSE
 
-.PHONY: demo test check sanitize bench install clean
+.PHONY: demo test test-studio check sanitize bench install browser clean
 
 demo: install
 	$(BIN)/holdfast demo $(ARGS)
 
-test: install
+test: install browser
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+test-studio: install browser
+	$(BIN)/python -m pytest tests/studio -m "long or not long" $(ARGS)
 
 check: install
 	$(BIN)/ruff format --check .
@@ -53,6 +57,14 @@ $(VENV)/.torch-$(TORCH_VERSION): $(VENV)/.venv
 $(VENV)/.package: $(VENV)/.torch-$(TORCH_VERSION) pyproject.toml $(SOURCES)
 	if [ $@ -nt pyproject.toml ]; then $(PIP) install --no-deps .; else $(PIP) install '.[all,dev]' 'torch==$(TORCH_VERSION)'; fi
 	touch $@
+
+# The page's tests need Chromium: Debian's, where it is missing and may be installed; without one they are skipped.
+browser:
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null \
+	  || echo "Chromium could not be installed: the tests of the Studio's page will be skipped."; \
+	else echo "No Chromium: the tests of the Studio's page will be skipped (Debian: apt-get install chromium)."; fi
 
 # The peers come with the benchmark alone. Where one has no wheel the others still run, and the table says who is absent.
 $(VENV)/.peers: benchmarks/requirements.txt | $(VENV)/.package
