@@ -1,0 +1,1 @@
+"""The web page that shows the inside of a recurrent network, and the game that teaches it."""
