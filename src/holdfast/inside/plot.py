@@ -7,24 +7,19 @@ the K runs apart many words later.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.errors import MissingDependencyError, ShapeError
+from holdfast.errors import ShapeError
+from holdfast.inside.figure import COLOURS, STYLES, new_figure, save_figure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.floating[Any]]
-
-# Okabe and Ito 2008: told apart by all eyes.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-_STYLES = {"LSTM": ("#0072b2", "-"), "GRU": ("#009e73", "--"), "RNN": ("#d55e00", ":")}
 
 
 def unit_separation(states: Array) -> Array:
@@ -137,10 +132,8 @@ def plot_carriers(
     stretch = slice(marks.start[0], marks.end[0])
     scores = unit_separation(states[:, stretch])
     chosen = [int(unit) for unit in np.argsort(-scores)[:units]]
-    figure_class, canvas_class = _matplotlib()
     rows = len(chosen) + bool(curves)
-    figure = figure_class(figsize=(9.0, 1.55 * rows + 1.0), dpi=160, layout="constrained")
-    canvas_class(figure)
+    figure = new_figure(9.0, 1.55 * rows + 1.0)
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     for axis, unit in zip(axes, chosen, strict=False):
         _draw_unit(axis, states[:, :, unit], labels, f"unit {unit}\ncell state c")
@@ -158,13 +151,13 @@ def plot_carriers(
                    bbox_to_anchor=(0.5, 1.16), fontsize=8, handlelength=1.4, columnspacing=1.2)  # fmt: skip
     if title:
         figure.suptitle(title, fontsize=10.5)
-    _save(figure, Path(path))
+    save_figure(figure, path)
     return chosen
 
 
 def _draw_unit(axis: Any, lines: Array, labels: Sequence[str], name: str) -> None:
     for k, (line, label) in enumerate(zip(lines, labels, strict=True)):
-        axis.plot(line, color=_COLOURS[k % len(_COLOURS)], linewidth=1.4, label=label)
+        axis.plot(line, color=COLOURS[k % len(COLOURS)], linewidth=1.4, label=label)
     axis.set_ylabel(name, fontsize=8.5)
     axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
@@ -173,7 +166,7 @@ def _draw_unit(axis: Any, lines: Array, labels: Sequence[str], name: str) -> Non
 def _draw_curves(axis: Any, curves: Mapping[str, Array], stretch: slice) -> None:
     for k, (name, values) in enumerate(curves.items()):
         values = values[: stretch.stop - stretch.start]
-        colour, style = _STYLES.get(name, (_COLOURS[k % len(_COLOURS)], "-"))
+        colour, style = STYLES.get(name, (COLOURS[k % len(COLOURS)], "-"))
         steps = np.arange(stretch.start, stretch.start + len(values))
         axis.plot(steps, values, color=colour, linestyle=style, linewidth=1.6, label=name)
     axis.set_ylim(0, 1.25)  # room for the legend above shares of 1 at most
@@ -192,25 +185,3 @@ def _draw_marks(axis: Any, marks: Marks, *, named: bool) -> None:
         if named:
             side = "right" if step == marks.end[0] else "center"
             axis.annotate(label, (step, 1.02), xycoords=("data", "axes fraction"), fontsize=7.5, color=colour, ha=side)
-
-
-def _matplotlib() -> tuple[Any, Any]:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError("matplotlib", "Drawing a picture", "plot") from error
-    return Figure, FigureCanvasAgg
-
-
-def _save(figure: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".png")
-    os.close(handle)
-    try:
-        figure.savefig(name, format="png")
-        Path(name).chmod(0o644)  # mkstemp makes a file for its owner alone
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
