@@ -1,0 +1,17 @@
+// Shows what went wrong beside what caused it, with the hint on how to mend it.
+
+import { h } from "./a11y.js";
+
+const shown = new WeakMap();
+
+/** Shows an error after an element, in place of an earlier one there; null takes it away. */
+export function problem(error, where) {
+  shown.get(where)?.remove();
+  shown.delete(where);
+  if (!error) return;
+  const detail = error.detail || (error.title ? "" : String(error.message ?? error));
+  const box = h("div.problem", { role: "alert" }, error.title ? h("b", {}, error.title) : null);
+  for (const text of [detail, error.hint]) if (text) box.append(" ", h("span", {}, text));
+  where.after(box);
+  shown.set(where, box);
+}
