@@ -1,6 +1,6 @@
 // A line chart as SVG: up to six lines, a linear or log axis, direct labels, a crosshair by pointer or keys.
 
-import { colourLine as coloured, htmlNode as element, svgNode as shape } from "./chart-nodes.js";
+import { h, s } from "./a11y.js";
 import { chartNumber, chartRange, chartScale, chartTicks, nearestIndex, spreadLabels } from "./chart-scale.js";
 import { chartCsv, chartTable, saveText, standaloneSvg } from "./chart-table.js";
 
@@ -57,25 +57,16 @@ export function lineChart(root, options) {
 }
 
 function buildChart(root, chart) {
-  chart.figure = element("figure", "chart");
-  const caption = element("figcaption", "chart-title", chart.options.title);
-  caption.id = `${chart.id}-title`;
+  chart.figure = h("figure.chart");
+  const caption = h("figcaption.chart-title", { id: `${chart.id}-title` }, chart.options.title);
   chart.caption = caption;
-  chart.frame = element("div", "chart-frame");
-  for (const [name, value] of [["role", "slider"], ["tabindex", "0"], ["aria-labelledby", caption.id],
-    ["aria-describedby", `${chart.id}-text`], ["aria-valuemin", "0"], ["aria-valuenow", "0"]]) {
-    chart.frame.setAttribute(name, value);
-  }
-  chart.svg = shape("svg", { "aria-hidden": "true" });
+  chart.frame = h("div.chart-frame", { role: "slider", tabindex: 0, "aria-labelledby": caption.id,
+    "aria-describedby": `${chart.id}-text`, "aria-valuemin": 0, "aria-valuenow": 0 });
+  chart.svg = s("svg", { "aria-hidden": "true" });
   chart.frame.append(chart.svg);
-  chart.legend = element("ul", "chart-legend");
-  chart.describe = element("p", "visually-hidden");
-  chart.describe.id = `${chart.id}-text`;
-  chart.tableBox = element("div", "table-wrap chart-table");
-  chart.tableBox.hidden = true;
-  chart.tableBox.tabIndex = 0;
-  chart.tableBox.setAttribute("role", "region");
-  chart.tableBox.setAttribute("aria-labelledby", caption.id);
+  chart.legend = h("ul.chart-legend");
+  chart.describe = h("p.visually-hidden", { id: `${chart.id}-text` });
+  chart.tableBox = h("div.table-wrap.chart-table", { hidden: true, tabindex: 0, role: "region", "aria-labelledby": caption.id });
   chart.figure.append(caption, chart.frame, chart.legend, chart.describe, buttonRow(chart), chart.tableBox);
   root.append(chart.figure);
   chart.frame.addEventListener("pointermove", (event) => moveToPointer(chart, event));
@@ -88,26 +79,19 @@ function buildChart(root, chart) {
 }
 
 function buttonRow(chart) {
-  const row = element("div", "row chart-actions");
-  const table = element("button", "button small", chart.strings.table);
-  table.setAttribute("aria-expanded", "false");
+  const { strings, options } = chart;
+  const table = h("button.button.quiet", { type: "button", "aria-expanded": "false" }, strings.table);
   table.addEventListener("click", () => {
     chart.tableBox.hidden = !chart.tableBox.hidden;
-    table.textContent = chart.tableBox.hidden ? chart.strings.table : chart.strings.hideTable;
+    table.textContent = chart.tableBox.hidden ? strings.table : strings.hideTable;
     table.setAttribute("aria-expanded", String(!chart.tableBox.hidden));
     if (!chart.tableBox.hidden) fillTable(chart);
   });
-  const csv = element("button", "button small", chart.strings.csv);
-  csv.addEventListener("click", () => {
-    saveText(`${chart.options.file}.csv`, "text/csv", chartCsv(chart.options.xLabel, chart.xs, chart.series, valueAt));
-  });
-  const svg = element("button", "button small", chart.strings.svg);
-  svg.addEventListener("click", () => {
-    saveText(`${chart.options.file}.svg`, "image/svg+xml", standaloneSvg(chart.svg, chart.options.title));
-  });
-  for (const button of [table, csv, svg]) button.type = "button";
-  row.append(table, csv, svg);
-  return row;
+  const csv = () => saveText(`${options.file}.csv`, "text/csv", chartCsv(options.xLabel, chart.xs, chart.series, valueAt));
+  const svg = () => saveText(`${options.file}.svg`, "image/svg+xml", standaloneSvg(chart.svg, options.title));
+  return h("div.row.chart-actions", {}, table,
+    h("button.button.quiet", { type: "button", onclick: csv }, strings.csv),
+    h("button.button.quiet", { type: "button", onclick: svg }, strings.svg));
 }
 
 function fillTable(chart) {
@@ -131,7 +115,7 @@ function drawChart(chart) {
   chart.svg.setAttribute("height", options.height);
   chart.caption.textContent = options.title;
   chart.describe.textContent = `${options.description ?? ""} ${chart.strings.help}`.trim();
-  chart.crossGroup = shape("g", { class: "chart-cross", "data-screen-only": "" });
+  chart.crossGroup = s("g.chart-cross", { "data-screen-only": "" });
   chart.svg.replaceChildren(clipTo(chart), axes(chart), lines(chart), endLabels(chart), chart.crossGroup);
   chart.frame.setAttribute("aria-valuemax", String(Math.max(0, xs.length - 1)));
   drawLegend(chart);
@@ -139,37 +123,37 @@ function drawChart(chart) {
 }
 
 function clipTo({ box, id }) {
-  const clip = shape("clipPath", { id: `${id}-clip` });
+  const clip = s("clipPath", { id: `${id}-clip` });
   const width = Math.max(0, box.right - box.left + 4);
-  clip.append(shape("rect", { x: box.left - 2, y: box.top - 2, width, height: box.bottom - box.top + 2 }));
+  clip.append(s("rect", { x: box.left - 2, y: box.top - 2, width, height: box.bottom - box.top + 2 }));
   return clip;
 }
 
 function axes({ options, box, x, y, low, high, xs }) {
-  const group = shape("g", { class: "chart-axes" });
+  const group = s("g.chart-axes", {});
   for (const tick of chartTicks(low, high, 6, options.log)) {
-    group.append(shape("line", { class: "grid", x1: box.left, x2: box.right, y1: y(tick.value), y2: y(tick.value) }));
-    group.append(shape("text", { x: box.left - 8, y: y(tick.value) + 4, "text-anchor": "end" }, tick.text));
+    group.append(s("line.grid", { x1: box.left, x2: box.right, y1: y(tick.value), y2: y(tick.value) }));
+    group.append(s("text", { x: box.left - 8, y: y(tick.value) + 4, "text-anchor": "end" }, tick.text));
   }
   for (const tick of chartTicks(xs[0] ?? 0, xs.at(-1) || 1, Math.max(3, (box.right - box.left) / 80))) {
-    group.append(shape("text", { x: x(tick.value), y: box.bottom + 18, "text-anchor": "middle" }, tick.text));
+    group.append(s("text", { x: x(tick.value), y: box.bottom + 18, "text-anchor": "middle" }, tick.text));
   }
-  group.append(shape("line", { class: "base", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
+  group.append(s("line.base", { x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }));
   const middle = (box.left + box.right) / 2;
-  group.append(shape("text", { class: "label", x: middle, y: box.bottom + 36, "text-anchor": "middle" }, options.xLabel));
+  group.append(s("text.label", { x: middle, y: box.bottom + 36, "text-anchor": "middle" }, options.xLabel));
   return group;
 }
 
 function lines({ series, box, x, y, id, options }) {
-  const group = shape("g", { "clip-path": `url(#${id}-clip)` });
+  const group = s("g", { "clip-path": `url(#${id}-clip)` });
   const place = (line, values) => values.map((value, k) => (Number.isFinite(value) ? [x(xOf(line, k)), y(value)] : null));
   for (const line of series) {
     if (line.low && line.high) {
       const edge = [...place(line, line.low), ...place(line, line.high).reverse()].filter(Boolean);
-      group.append(coloured(shape("path", { class: "chart-band", d: `${pathOf(edge, Infinity)}Z` }), line));
+      group.append(coloured(s("path.chart-band", { d: `${pathOf(edge, Infinity)}Z` }), line));
     }
     const limit = options.log ? box.bottom + 400 : Infinity;
-    const path = shape("path", { class: line.thin ? "chart-line thin" : "chart-line", d: pathOf(place(line, line.values), limit) });
+    const path = s(line.thin ? "path.chart-line.thin" : "path.chart-line", { d: pathOf(place(line, line.values), limit) });
     if (line.dash) path.setAttribute("stroke-dasharray", line.dash);
     group.append(coloured(path, line));
   }
@@ -199,9 +183,9 @@ function endLabels({ series, box, x, y, low, options }) {
     const left = Math.min(x(xOf(line, last)) + 7, leaves ? box.right - width : Infinity);
     return { line, text, x: left, y: leaves ? box.bottom - 12 : y(line.values[last]), width, height: LINE_HEIGHT };
   });
-  const group = shape("g", { class: "chart-labels" });
+  const group = s("g.chart-labels", {});
   for (const label of spreadLabels(labels, box.top, box.bottom)) {
-    group.append(coloured(shape("text", { x: label.x, y: label.y + 4 }, label.text), label.line));
+    group.append(coloured(s("text", { x: label.x, y: label.y + 4 }, label.text), label.line));
   }
   return group;
 }
@@ -209,14 +193,14 @@ function endLabels({ series, box, x, y, low, options }) {
 function drawLegend(chart) {
   chart.values = [];
   chart.legend.replaceChildren(...chart.series.map((line) => {
-    const item = element("li", "chart-key");
-    const swatch = shape("svg", { width: 28, height: 10, "aria-hidden": "true" });
-    const stroke = shape("path", { class: line.thin ? "chart-line thin" : "chart-line", d: "M1 5H27" });
+    const item = h("li.chart-key");
+    const swatch = s("svg", { width: 28, height: 10, "aria-hidden": "true" });
+    const stroke = s(line.thin ? "path.chart-line.thin" : "path.chart-line", { d: "M1 5H27" });
     if (line.dash) stroke.setAttribute("stroke-dasharray", line.dash);
     swatch.append(coloured(stroke, line));
-    const value = element("span", "chart-value");
+    const value = h("span.chart-value");
     chart.values.push(value);
-    item.append(swatch, element("span", "", line.legend ?? line.name), value);
+    item.append(swatch, h("span", {}, line.legend ?? line.name), value);
     return item;
   }));
 }
@@ -237,14 +221,14 @@ function setCross(chart, index) {
   options.onCross?.(at);
   if (at === null) return;
   const left = chart.x(at);
-  chart.crossGroup.append(shape("line", { x1: left, x2: left, y1: box.top, y2: box.bottom }));
+  chart.crossGroup.append(s("line", { x1: left, x2: left, y1: box.top, y2: box.bottom }));
   const anchor = left > (box.left + box.right) / 2 ? "end" : "start";
-  const text = { class: "halo", x: left + (anchor === "end" ? -6 : 6), y: box.top + 8, "text-anchor": anchor };
-  chart.crossGroup.append(shape("text", text, where));
+  const place = { x: left + (anchor === "end" ? -6 : 6), y: box.top + 8, "text-anchor": anchor };
+  chart.crossGroup.append(s("text.halo", place, where));
   for (const line of series) {
     const value = valueAt(line, at);
     if (!Number.isFinite(value) || value < chart.low) continue;
-    chart.crossGroup.append(coloured(shape("circle", { cx: left, cy: chart.y(value), r: 4.5 }), line));
+    chart.crossGroup.append(coloured(s("circle", { cx: left, cy: chart.y(value), r: 4.5 }), line));
   }
 }
 
@@ -280,4 +264,9 @@ function xOf(line, k) {
 function valueAt(line, x) {
   const k = line.at ? line.at.indexOf(x) : x;
   return k < 0 ? undefined : line.values[k];
+}
+
+function coloured(node, line) {
+  node.style.setProperty("--line-colour", `var(${line.colour})`);
+  return node;
 }
