@@ -51,7 +51,7 @@ def main() -> None:
         config = cell_config(cell, 0)
         if cell != "lstm":
             config = same_size(config, vocabulary, wanted)
-        model, steps, seconds = train_cell(config, data, steps=options.steps)
+        model, steps, _ = train_cell(config, data, steps=options.steps)
         network, tokenizer = fitted(model)
         size = sum(parameter.numel() for parameter in network.parameters())
         vocabulary, wanted = tokenizer.size, wanted or size
@@ -64,7 +64,6 @@ def main() -> None:
             "hidden_size": config.hidden_size,
             "parameters": size,
             "steps": steps,
-            "seconds": round(seconds, 1),
             "measure": "mean probability of the right language, by words between, 100 held-out documents each",
             "gaps": {str(gap): round(value, 4) for gap, value in found.gaps.items()},
             "country's sentence removed: likeliest word": round(found.control, 4),
