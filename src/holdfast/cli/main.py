@@ -98,6 +98,12 @@ COMMANDS: dict[tuple[str, ...], Command] = {
     ("compare", "tag"): Command(
         "Compare LSTM, GRU, RNN and simple taggers on CoNLL-style files.", "holdfast.cli.compare", "TagCommand", "tag"
     ),
+    ("studio",): Command(
+        "Look inside trained networks in the browser: gates, memory, gradients, and the game.",
+        "holdfast.cli.studio",
+        "StudioCommand",
+        "run",
+    ),
     ("doctor",): Command(
         "Show what this installation can do, and what is missing.", "holdfast.cli.doctor", "DoctorCommand", "run"
     ),

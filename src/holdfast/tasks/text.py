@@ -48,6 +48,10 @@ class AbstractTokenizer:
         """Return the ids of a document that is cut already: one id a token."""
         raise DataError(f"Documents given as lists of tokens need units words, tokens or characters, not {self.units}.")
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return for each id of `encode(text)` from which character of the text to before which it stands."""
+        raise NotImplementedError
+
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of `ids`; for words, spaces are put where English puts them."""
         decoder = self.stream()
@@ -124,6 +128,9 @@ class CharacterTokenizer(AbstractTokenizer):
         table = {symbol: index for index, symbol in enumerate(self.symbols)}
         return np.array([table.get(token, 0) for token in tokens], dtype=np.int64)
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        return [(place, place + 1) for place in range(len(text))]
+
     def token(self, index: int) -> str:
         return self.symbols[index]
 
@@ -139,6 +146,11 @@ class ByteTokenizer(AbstractTokenizer):
 
     def encode(self, text: str) -> Ids:
         return np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8).astype(np.int64)
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        # Each byte of a character stands where the character does.
+        lengths = [len(letter.encode("utf-8", "surrogatepass")) for letter in text]
+        return [(place, place + 1) for place, count in enumerate(lengths) for _ in range(count)]
 
     def token(self, index: int) -> str:
         return bytes([index]).decode("latin-1")
@@ -175,6 +187,9 @@ class WordTokenizer(AbstractTokenizer):
     def encode(self, text: str) -> Ids:
         return self.encode_tokens(self.split(text))
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        return [found.span() for found in (_TOKEN if self.units == "tokens" else _WORD).finditer(text)]
+
     def encode_tokens(self, tokens: Sequence[str]) -> Ids:
         index = self._index
         return np.array([index.get(token, 0) for token in tokens], dtype=np.int64)
@@ -208,6 +223,9 @@ class BpeTokenizer(AbstractTokenizer):
 
     def encode(self, text: str) -> Ids:
         return np.array(self._backend.encode(text).ids, dtype=np.int64)
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        return [(int(start), int(end)) for start, end in self._backend.encode(text).offsets]
 
     def token(self, index: int) -> str:
         return self._bytes[index].decode("utf-8", "replace")

@@ -1,0 +1,215 @@
+"""A model that is looked at: a saved folder of any task, what it reads, and what it does with it.
+
+`open_subject` opens a folder without loading the weights; they are loaded when first asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from holdfast.errors import CheckpointError, ConfigError, DataError
+from holdfast.studio.description import READS, Description, describe
+from holdfast.studio.run import Reading, Run
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MODELS = Path(__file__).resolve().parent / "models"
+SHIPPED = ("lstm", "gru", "rnn")
+NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+MOST_STEPS = 20_000
+KINDS = {kind: (f"holdfast.studio.subjects.{kind}", f"{kind.title()}Subject") for kind in (*READS, "layer")}
+
+
+class Subject:
+    """A model that is looked at. Make one with `open_subject`.
+
+    Attributes:
+        id: A short name that is unique on the page.
+        name: What the page calls it.
+        folder: Where it lies.
+        description: What its files say of it.
+        shipped: Whether it came with the package.
+    """
+
+    def __init__(self, folder: Path, description: Description, id: str, name: str, shipped: bool = False):
+        self.folder, self.description, self.id, self.name, self.shipped = folder, description, id, name, shipped
+        self._loaded: Any = None
+        self._loading = threading.Lock()
+
+    @property
+    def task(self) -> str:
+        return self.description.task
+
+    @property
+    def reads(self) -> str:
+        """The kind of input: "text" or "series"."""
+        return self.description.reads
+
+    @property
+    def loaded(self) -> bool:
+        return self._loaded is not None
+
+    @property
+    def estimator(self) -> Any:
+        """The task's own object, loaded at first use; of a bare layer the module.
+
+        Raises:
+            CheckpointError: the folder is broken.
+        """
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = self._load()
+        return self._loaded
+
+    @property
+    def network(self) -> nn.Module:
+        """The torch module that is recorded."""
+        return self.estimator.model
+
+    @property
+    def recurrent(self) -> list[tuple[str, nn.Module]]:
+        """The recurrent modules that read the input's steps, by the names their traces have."""
+        names = dict.fromkeys(place.module for place in self.description.places)
+        return [(name, self.network.get_submodule(name)) for name in names]
+
+    def read(self, text: str | None = None, table: Any = None, path: str | os.PathLike[str] | None = None) -> Reading:
+        """Return an input as this model reads it.
+
+        Args:
+            text: A text, or for a model of series the text of a CSV.
+            table: A frame or an array, for a model of series.
+            path: A file with either.
+
+        Raises:
+            DataError: it is empty, too long, or cannot be read.
+            ConfigError: not exactly one was given.
+        """
+        if sum(given is not None for given in (text, table, path)) != 1:
+            raise ConfigError("Give exactly one of text, table and path.")
+        if path is not None:
+            text = _text_of(Path(path))
+        if text is not None and not text.strip():
+            what = "a few words" if self.reads == "text" else "some rows of numbers"
+            raise DataError(f"There is nothing to read: the {self.reads} is empty. Type {what} first.")
+        reading = self._read(text, table)
+        if len(reading) > MOST_STEPS:
+            raise DataError(
+                f"This has {len(reading)} steps, and at most {MOST_STEPS} are traced at once. Give a shorter part of it."
+            )
+        return reading
+
+    def run(self, reading: Reading, clamps: Sequence[Any] = ()) -> Run:
+        """Run the model over a reading and record every gate and state; evaluation mode, no gradients.
+
+        Args:
+            reading: What `read` returned.
+            clamps: Gates to force, as `holdfast.inside.clamping.Clamp` says them.
+        """
+        import torch
+
+        from holdfast.nn.trace import record
+
+        network, inputs = self.network, {}
+        hooks = [
+            module.register_forward_pre_hook(lambda _, args, own=name: inputs.update({own: args[0]}))
+            for name, module in self.recurrent
+        ]
+        try:
+            with torch.no_grad(), clamped(network, clamps), record(network) as trace:
+                outputs = self._forward(reading)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return Run(self, reading, trace, outputs, inputs, clamps)
+
+    def top(self, run: Run, t: int, k: int) -> list[tuple[str, float]]:
+        """Return what the model holds likeliest after step t, the best first; empty where it has no such answer."""
+        return []
+
+    def answer(self, run: Run) -> dict[str, Any]:
+        """Return what the model says of the whole input."""
+        return {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the page is told."""
+        own = {"id": self.id, "name": self.name, "shipped": self.shipped, "error": None}
+        return {**own, **self.description.to_dict()}
+
+    def _load(self) -> Any:
+        raise NotImplementedError
+
+    def _read(self, text: str | None, table: Any) -> Reading:
+        raise NotImplementedError
+
+    def _forward(self, reading: Reading) -> Any:
+        """Call the network on the reading, in evaluation mode, and return what answers are made from."""
+        raise NotImplementedError
+
+
+class BrokenSubject:
+    """A folder that holds no model that can be looked at, kept so that the page can say why."""
+
+    shipped = False
+
+    def __init__(self, id: str, name: str, error: str):
+        self.id, self.name, self.error = id, name, error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the page is told."""
+        return {"id": self.id, "name": self.name, "shipped": False, "error": self.error}
+
+
+def open_subject(folder: str | os.PathLike[str], id: str | None = None) -> Subject:
+    """Open a saved model, of any task or a bare layer, without loading its weights yet.
+
+    Raises:
+        CheckpointError: the folder is missing or broken, or holds nothing that can be looked into.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise CheckpointError(f"{path} is no folder. Name the folder of a saved model, such as holdfast-demo/lstm.")
+    description = describe(path)
+    if description.task not in KINDS:
+        raise CheckpointError(f"{path} holds a model of kind {description.task!r}, which the Studio does not read yet.")
+    module, name = KINDS[description.task]
+    kind: type[Subject] = getattr(import_module(module), name)
+    shipped = path.resolve().parent == MODELS
+    title = NAMES.get(path.name, path.name) if shipped else path.resolve().name
+    return kind(path, description, id or slug(path.resolve().name), title, shipped)
+
+
+def shipped() -> list[Subject]:
+    """Return the models that come with the package: an LSTM, a GRU and an RNN of the long-memory demo."""
+    return [open_subject(MODELS / name) for name in SHIPPED if (MODELS / name).is_dir()]
+
+
+def slug(name: str) -> str:
+    """Return a name that can stand in an address."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-").lower() or "model"
+
+
+def clamped(network: Any, clamps: Sequence[Any]) -> Any:
+    """Return the block inside which gates are forced."""
+    from contextlib import nullcontext
+
+    if not clamps:
+        return nullcontext()
+    from holdfast.inside.clamping import clamp
+
+    return clamp(network, clamps)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file. Check the name.") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}. Save it as UTF-8.") from error
