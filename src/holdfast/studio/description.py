@@ -81,9 +81,10 @@ def describe(folder: Path) -> Description:
     config = _read_json(folder / "config.json")
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
         raise CheckpointError(f"{folder / 'config.json'} has no list of layers. Name a folder that Holdfast saved.")
-    if config.get("format") != FORMAT_VERSION:
+    version = config.get("format")
+    if version != FORMAT_VERSION:
         raise CheckpointError(
-            f"{folder / 'config.json'} has format {config.get('format')!r}; this Holdfast reads format {FORMAT_VERSION}."
+            f"{folder / 'config.json'} has format {version!r}; this Holdfast reads format {FORMAT_VERSION}."
         )
     layers = [layer_from_dict(one, str(folder / "config.json")) for one in config["layers"]]
     kind = str(config.get("kind"))
@@ -100,7 +101,7 @@ def describe(folder: Path) -> Description:
         kind,
         "series" if series else "text",
         None if series else "words" if kind == "tag" else str((words or {}).get("units", "words")),
-        next(one.spec for one in layers if isinstance(one, RecurrentLayer) and one.name == places[0].module),
+        next(one.spec for one in layers if isinstance(one, RecurrentLayer) and places[0].module.endswith(one.name)),
         places,
         _symbols(words),
         _parameters(folder / "model.safetensors"),
@@ -149,7 +150,7 @@ def _parameters(path: Path) -> int:
 
     try:
         with safe_open(path, "np") as file:
-            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} is missing.") from error
     except (OSError, SafetensorError) as error:
@@ -181,5 +182,3 @@ def _read_json(path: Path) -> Any:
         raise CheckpointError(f"{path} is missing: {path.parent} is no saved Holdfast model.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
-
-

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.errors import ConfigError
-from holdfast.studio.order import kept_steps, time_constants
+from holdfast.studio.order import keeping_of, time_constants
 from holdfast.studio.run import Run
 from holdfast.studio.traces import Kept
 
@@ -42,13 +42,13 @@ def facts_of(kept: Kept, layer: int, direction: str, unit: int) -> dict[str, Any
     if not 0 <= unit < states.shape[1]:
         raise ConfigError(f"There is no unit {unit}. This layer has {states.shape[1]}, counted from 0.")
     tau = time_constants(kept, layer, direction)
-    keeps = kept_steps(kept, layer, direction)
+    keeps = keeping_of(kept, layer, direction)
     written, wiped = _changes(run, layer, direction, unit)
     facts = {
         "tau": _finite(None if tau is None else float(tau[unit])),
         "half_life": _finite(None if tau is None else float(tau[unit]) * math.log(2)),
         "rank": None if tau is None else 1 + int((tau > tau[unit]).sum()),
-        "keeps": None if keeps is None else int(keeps[0][unit]),
+        "keeps": None if keeps is None else int(keeps.steps[unit]),
         "written": _strongest(run, written),
         "wiped": _strongest(run, wiped),
         "similar": _similar(states, unit),

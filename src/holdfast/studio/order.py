@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,7 @@ from holdfast.studio.traces import Kept
 
 ORDERS = ("index", "tau", "cluster", "mean", "keeps")
 SEPARATES = 0.1
-"""Share of a unit's greatest difference below which it keeps a word no longer."""
-LEAST_DIFFERENCE = 0.05
-"""Share of the greatest difference of any unit below which a unit does not take part."""
+"""Share of a unit's whole range that the state must differ by for a word to be kept."""
 
 Units = NDArray[np.floating]
 
@@ -47,13 +46,34 @@ def time_constants(kept: Kept, layer: int, direction: str) -> Units | None:
         return 1.0 / rate
 
 
-def kept_steps(kept: Kept, layer: int, direction: str) -> tuple[Units, int] | None:
-    """Return for how many steps each unit keeps the word that the alternatives replace, and where that word stands.
+@dataclass(frozen=True)
+class Keeping:
+    """How long each unit keeps the word that the alternatives replace.
 
-    A unit keeps it while the state still differs from the alternatives' (mean over them) by more than a tenth of its
-    greatest difference. A unit whose greatest difference is below a twentieth of the layer's does not take part and
-    keeps it for 0 steps. None: no alternative has as many steps and another word.
+    A unit keeps it while its state still differs from the alternatives' (the mean of the absolute differences) by more
+    than a tenth of the unit's whole range over all of the runs. That runs differ is less than that the word can be
+    told: a probe says more.
+
+    Attributes:
+        steps: For each unit, from the word on, until it falls below for the first time; 0 where it never rises above.
+        strength: The mean share of the range that it differs by over all steps from the word on.
+        start: Where the word stands.
     """
+
+    steps: NDArray[np.int64]
+    strength: Units
+    start: int
+
+
+def keeping_of(kept: Kept, layer: int, direction: str) -> Keeping | None:
+    """Return how long each unit keeps the replaced word; None where no alternative has as many steps."""
+    key = ("keeping", layer, direction)
+    if key not in kept.computed:
+        kept.computed[key] = _keeping(kept, layer, direction)
+    return kept.computed[key]
+
+
+def _keeping(kept: Kept, layer: int, direction: str) -> Keeping | None:
     run, letter = kept.run, kept.run.state_letter()
     same = [other for other in kept.alternatives if len(other) == len(run)]
     places = [_first_difference(run.reading.labels, other.reading.labels) for other in same]
@@ -62,14 +82,16 @@ def kept_steps(kept: Kept, layer: int, direction: str) -> tuple[Units, int] | No
         return None
     start = min(place for _, place in pairs)
     own = run.lanes(layer, direction, letter)
-    gaps = np.mean([np.abs(own - other.lanes(layer, direction, letter)) for other, _ in pairs], axis=0)
+    others = [other.lanes(layer, direction, letter) for other, _ in pairs]
+    extent = np.max([one.max(axis=0) for one in (own, *others)], axis=0)
+    extent = extent - np.min([one.min(axis=0) for one in (own, *others)], axis=0)
+    gaps = np.mean([np.abs(own - other) for other in others], axis=0) / np.where(extent > 0, extent, 1.0)
     gaps = gaps[start:] if direction == "forward" else gaps[: start + 1][::-1]
-    peak = gaps.max(axis=0)
-    takes_part = peak > LEAST_DIFFERENCE * peak.max(initial=0.0)
-    after = np.arange(len(gaps))[:, None] > gaps.argmax(axis=0)
-    lost = (gaps < SEPARATES * peak) & after
-    steps = np.where(lost.any(axis=0), lost.argmax(axis=0), len(gaps))
-    return np.where(takes_part & (peak > 0), steps, 0).astype(np.int64), start
+    above = gaps > SEPARATES
+    begun = np.logical_or.accumulate(above, axis=0)
+    lost = begun & ~above
+    ends = np.where(lost.any(axis=0), lost.argmax(axis=0), len(gaps))
+    return Keeping(np.where(above.any(axis=0), ends, 0), gaps.mean(axis=0), start)
 
 
 def _order(kept: Kept, by: str, layer: int, direction: str) -> dict[str, Any]:
@@ -89,13 +111,14 @@ def _order(kept: Kept, by: str, layer: int, direction: str) -> dict[str, Any]:
     if by == "cluster":
         return _answer(_by_likeness(states), np.zeros(units), "", "Units whose states rise and fall together.")
     if by == "keeps":
-        found = kept_steps(kept, layer, direction)
+        found = keeping_of(kept, layer, direction)
         if found is None:
             hint = "Give texts with another word in its place as alternatives."
             raise Problem(422, "To see what a unit keeps, the text is run with other words too.", hint)
-        steps, start = found
-        word = kept.run.reading.labels[start]
-        return _answer(np.argsort(-steps, kind="stable"), steps, "steps", f"How long each unit keeps {word!r}.")
+        word = kept.run.reading.labels[found.start]
+        permutation = np.lexsort((-found.strength, -found.steps))
+        note = f"Steps for which each unit keeps {word!r}: it differs from the texts with another word in its place."
+        return _answer(permutation, found.steps, "steps", note)
     raise Problem(422, f"There is no order {by!r}.", f"Choose one of {', '.join(ORDERS)}.")
 
 

@@ -106,12 +106,12 @@ class Run:
 
     def top(self, t: int, k: int = 8) -> list[tuple[str, float]]:
         """Return what the model holds likeliest after step t: next words, or the step's tags, or classes."""
-        return self.subject.top(self, t, k)
+        return self.subject.kind.top(self, t, k)
 
     @property
     def answer(self) -> dict[str, Any]:
         """What the model says of the whole reading."""
-        return self.subject.answer(self)
+        return self.subject.kind.answer(self)
 
     def count(self) -> int:
         """Return how many values the trace holds."""

@@ -75,7 +75,7 @@ class Studio:
             for subject in self.subjects.values():
                 if isinstance(subject, Subject):
                     try:
-                        subject.estimator  # noqa: B018  # loading is what is wanted
+                        _ = subject.kind
                     except HoldfastError:
                         continue  # the page is told when it asks for a trace
                     return

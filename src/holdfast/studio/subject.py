@@ -9,6 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,15 +21,17 @@ from holdfast.studio.run import Reading, Run
 if TYPE_CHECKING:
     from torch import nn
 
+    from holdfast.studio.kind import AbstractKind
+
 MODELS = Path(__file__).resolve().parent / "models"
 SHIPPED = ("lstm", "gru", "rnn")
 NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 MOST_STEPS = 20_000
-KINDS = {kind: (f"holdfast.studio.subjects.{kind}", f"{kind.title()}Subject") for kind in (*READS, "layer")}
+KINDS = (*READS, "layer")
 
 
 class Subject:
-    """A model that is looked at. Make one with `open_subject`.
+    """A model that is looked at. Make one with `open_subject`; neither torch nor weights are loaded by that.
 
     Attributes:
         id: A short name that is unique on the page.
@@ -40,7 +43,7 @@ class Subject:
 
     def __init__(self, folder: Path, description: Description, id: str, name: str, shipped: bool = False):
         self.folder, self.description, self.id, self.name, self.shipped = folder, description, id, name, shipped
-        self._loaded: Any = None
+        self._kind: AbstractKind | None = None
         self._loading = threading.Lock()
 
     @property
@@ -53,25 +56,28 @@ class Subject:
         return self.description.reads
 
     @property
-    def loaded(self) -> bool:
-        return self._loaded is not None
-
-    @property
-    def estimator(self) -> Any:
-        """The task's own object, loaded at first use; of a bare layer the module.
+    def kind(self) -> AbstractKind:
+        """What this kind of model reads and answers; the weights are loaded at first use.
 
         Raises:
             CheckpointError: the folder is broken.
         """
         with self._loading:
-            if self._loaded is None:
-                self._loaded = self._load()
-        return self._loaded
+            kind = self._kind
+            if kind is None:
+                module = import_module(f"holdfast.studio.kinds.{self.task}")
+                kind = self._kind = getattr(module, f"{self.task.title()}Kind").load(self.folder)
+        return kind
+
+    @property
+    def estimator(self) -> Any:
+        """The task's own object; of a bare layer the module."""
+        return self.kind.estimator
 
     @property
     def network(self) -> nn.Module:
         """The torch module that is recorded."""
-        return self.estimator.model
+        return self.kind.network
 
     @property
     def recurrent(self) -> list[tuple[str, nn.Module]]:
@@ -98,10 +104,10 @@ class Subject:
         if text is not None and not text.strip():
             what = "a few words" if self.reads == "text" else "some rows of numbers"
             raise DataError(f"There is nothing to read: the {self.reads} is empty. Type {what} first.")
-        reading = self._read(text, table)
+        reading = self.kind.read(text, table)
         if len(reading) > MOST_STEPS:
             raise DataError(
-                f"This has {len(reading)} steps, and at most {MOST_STEPS} are traced at once. Give a shorter part of it."
+                f"This has {len(reading)} steps, and at most {MOST_STEPS} are traced at once. Give a part of it."
             )
         return reading
 
@@ -116,41 +122,23 @@ class Subject:
 
         from holdfast.nn.trace import record
 
-        network, inputs = self.network, {}
+        network = self.network
+        inputs: dict[str, torch.Tensor] = {}
         hooks = [
-            module.register_forward_pre_hook(lambda _, args, own=name: inputs.update({own: args[0]}))
-            for name, module in self.recurrent
+            module.register_forward_pre_hook(partial(_note_input, inputs, name)) for name, module in self.recurrent
         ]
         try:
             with torch.no_grad(), clamped(network, clamps), record(network) as trace:
-                outputs = self._forward(reading)
+                outputs = self.kind.forward(reading)
         finally:
             for hook in hooks:
                 hook.remove()
         return Run(self, reading, trace, outputs, inputs, clamps)
 
-    def top(self, run: Run, t: int, k: int) -> list[tuple[str, float]]:
-        """Return what the model holds likeliest after step t, the best first; empty where it has no such answer."""
-        return []
-
-    def answer(self, run: Run) -> dict[str, Any]:
-        """Return what the model says of the whole input."""
-        return {}
-
     def to_dict(self) -> dict[str, Any]:
         """Return what the page is told."""
         own = {"id": self.id, "name": self.name, "shipped": self.shipped, "error": None}
         return {**own, **self.description.to_dict()}
-
-    def _load(self) -> Any:
-        raise NotImplementedError
-
-    def _read(self, text: str | None, table: Any) -> Reading:
-        raise NotImplementedError
-
-    def _forward(self, reading: Reading) -> Any:
-        """Call the network on the reading, in evaluation mode, and return what answers are made from."""
-        raise NotImplementedError
 
 
 class BrokenSubject:
@@ -178,11 +166,9 @@ def open_subject(folder: str | os.PathLike[str], id: str | None = None) -> Subje
     description = describe(path)
     if description.task not in KINDS:
         raise CheckpointError(f"{path} holds a model of kind {description.task!r}, which the Studio does not read yet.")
-    module, name = KINDS[description.task]
-    kind: type[Subject] = getattr(import_module(module), name)
-    shipped = path.resolve().parent == MODELS
-    title = NAMES.get(path.name, path.name) if shipped else path.resolve().name
-    return kind(path, description, id or slug(path.resolve().name), title, shipped)
+    own = path.resolve().parent == MODELS
+    title = NAMES.get(path.name, path.name) if own else path.resolve().name
+    return Subject(path, description, id or slug(path.resolve().name), title, own)
 
 
 def shipped() -> list[Subject]:
@@ -195,15 +181,17 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-").lower() or "model"
 
 
+def _note_input(inputs: dict[str, Any], name: str, _: Any, arguments: tuple[Any, ...]) -> None:
+    inputs[name] = arguments[0]
+
+
 def clamped(network: Any, clamps: Sequence[Any]) -> Any:
     """Return the block inside which gates are forced."""
     from contextlib import nullcontext
 
     if not clamps:
         return nullcontext()
-    from holdfast.inside.clamping import clamp
-
-    return clamp(network, clamps)
+    return import_module("holdfast.inside.clamping").clamp(network, clamps)
 
 
 def _text_of(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -131,8 +132,7 @@ def clamps_of(subject: Subject, asked: Asked) -> list[Any]:
     wanted = asked.list_of("clamps", dict, MOST_CLAMPS, ())
     if not wanted:
         return []
-    from holdfast.inside.clamping import Clamp
-
+    make: Any = import_module("holdfast.inside.clamping").Clamp
     places, clamps = subject.description.places, []
     for fields in wanted:
         one = Asked(fields)
@@ -143,7 +143,7 @@ def clamps_of(subject: Subject, asked: Asked) -> list[Any]:
         end = one.whole("to", start + 1, least=start + 1, most=MOST_STEPS)
         unit = one.whole("unit", most=place.hidden - 1)
         value = one.number("value", least=-1e3, most=1e3)
-        clamps.append(Clamp(place.module, place.layer, direction, gate, unit, range(start, end), value))
+        clamps.append(make(place.module, place.layer, direction, gate, unit, range(start, end), value))
     return clamps
 
 

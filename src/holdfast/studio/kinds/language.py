@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from holdfast.studio.kind import AbstractKind
 from holdfast.studio.run import Reading, Run
-from holdfast.studio.subject import Subject
 from holdfast.tasks.estimator import evaluating
 from holdfast.tasks.language.decode import next_words
 from holdfast.tasks.language.task import LanguageModel
@@ -15,20 +16,21 @@ from holdfast.tasks.language.task import LanguageModel
 WHOLE = ("words", "tokens")
 
 
-class LanguageSubject(Subject):
+class LanguageKind(AbstractKind):
     """Reads a text token by token; after each it knows how likely each next token is."""
 
-    def _load(self) -> LanguageModel:
-        return LanguageModel.from_pretrained(self.folder)
+    @classmethod
+    def load(cls, folder: Path) -> LanguageKind:
+        return cls(LanguageModel.from_pretrained(folder))
 
-    def _read(self, text: str | None, table: Any) -> Reading:
+    def read(self, text: str | None, table: Any) -> Reading:
         tokenizer, text = self.estimator.tokenizer, text or ""
         ids, spans = tokenizer.encode(text), tokenizer.spans(text)
         unknown = [] if tokenizer.unknown is None else [int(t) for t in (ids == tokenizer.unknown).nonzero()[0]]
         labels = [text[start:end] for start, end in spans]
         return Reading(labels, spans, unknown, torch.as_tensor(ids)[:, None], text)
 
-    def _forward(self, reading: Reading) -> Any:
+    def forward(self, reading: Reading) -> Any:
         with evaluating(self.network):
             return self.estimator.model.hidden(reading.batch)[0][:, 0]
 
