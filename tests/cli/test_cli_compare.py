@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from holdfast.cli.main import COMMANDS, main
 
-TASKS = [words[1] for words in COMMANDS if words[0] == "compare"]
+TASKS = [words[1] for words in COMMANDS if words[0] == "compare" and words[1] != "memory"]
+"""Those that read a file."""
 
 
 def write_data(task, folder):
@@ -63,3 +67,34 @@ def test_compare_of_a_missing_file_says_so(task, tmp_path, capsys):
 def test_compare_without_a_file_says_how(capsys):
     assert main(["compare", "language"]) == 2
     assert "holdfast compare language input.txt" in capsys.readouterr().err
+
+
+def test_compare_memory_makes_its_own_data(tmp_path, capsys):
+    small = ["--seconds", "0.1", "--runs", "2", "--cells", "rnn", "--hidden-size", "4", "--quiet"]
+    assert main(["compare", "memory", "--task", "adding", "--length", "30", *small, "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "| RNN |" in printed
+    assert "| always 1 | 0.1" in printed
+    assert (tmp_path / "comparison.md").read_text() == printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["--task", "smnist"], "nothing is downloaded"), (["--task", "pmnist", "--data", "nowhere"], "no such file"),
+     (["--length", "1"], "length must be"), (["--cells", "tower"], "no cell"),
+     (["--cell", "rnn", "--init", "chrono"], "Use init=auto")],
+)  # fmt: skip
+def test_compare_memory_says_what_is_wrong(arguments, says, capsys):
+    assert main(["compare", "memory", *arguments, "--seconds", "0.1", "--quiet"]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_help_of_compare_memory_loads_no_torch():
+    script = (
+        "import sys\nfrom holdfast.cli.main import main\n"
+        "try:\n    main(['compare', 'memory', '--help'])\n"
+        "except SystemExit:\n    print('torch' in sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert "--length" in done.stdout
+    assert done.stderr.strip() == "False"

@@ -23,6 +23,7 @@ from holdfast.tasks.classify import Classifier, SeriesSettings, TextSettings
 from holdfast.tasks.forecast import Forecaster
 from holdfast.tasks.forecast.config import ForecastTraining, WindowSettings
 from holdfast.tasks.language import LanguageModel
+from holdfast.tasks.memory import Memory
 from holdfast.tasks.tag import Tagger
 from holdfast.train import TrainSettings
 
@@ -108,6 +109,11 @@ SAMPLES = {
             SENTENCES, TAGS, intents=["flight", "walk"], validation=(SENTENCES, TAGS), quiet=True
         ),
         _use_tagger,
+    ),
+    "memory": Sample(
+        Memory,
+        lambda: Memory(length=12, hidden_size=4, batch_size=8, train=SHORT).fit(quiet=True),
+        lambda memory: {"sums": memory.recall([[[0.5, 1.0], [0.25, 0.0], [0.75, 1.0]], [[0.1, 1.0]]]).tolist()},
     ),
 }
 

@@ -14,6 +14,7 @@ from holdfast.errors import CheckpointError, HoldfastError
 from holdfast.tasks.classify import Classifier
 from holdfast.tasks.forecast import Forecaster
 from holdfast.tasks.language import LanguageModel
+from holdfast.tasks.memory import Memory
 from holdfast.tasks.tag import Tagger
 from tests.tasks.fields import fuzz, refused
 from tests.tasks.frozen_models import FROZEN, SAMPLES
@@ -24,6 +25,7 @@ TYPES = {
     "recursive": Forecaster,
     "classify": Classifier,
     "tag": Tagger,
+    "memory": Memory,
 }
 JSON = st.recursive(
     st.one_of(

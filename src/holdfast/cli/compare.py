@@ -14,6 +14,7 @@ from holdfast.errors import ConfigError
 from holdfast.tasks.classify.config import ClassifyConfig, Columns
 from holdfast.tasks.forecast.config import ForecastConfig
 from holdfast.tasks.language.config import LanguageConfig
+from holdfast.tasks.memory.config import MemoryConfig
 from holdfast.tasks.tag.config import Reading, TagConfig
 
 if TYPE_CHECKING:
@@ -128,6 +129,20 @@ class TagCommand:
     model: Annotated[TagConfig, tyro.conf.arg(name="")] = field(default_factory=TagConfig)
 
 
+@dataclass(frozen=True)
+class MemoryCommand:
+    """Compare the cells on a problem of long memory, beside what can be had without a memory.
+
+    The sequences are made as they are needed, and the test's are of a seed of their own. The images of smnist and
+    pmnist are read from the folder named by --data.
+
+    Example: holdfast compare memory --task adding --length 500 --seconds 300
+    """
+
+    compare: Annotated[CompareSettings, tyro.conf.arg(name="")] = field(default_factory=CompareSettings)
+    model: Annotated[MemoryConfig, tyro.conf.arg(name="")] = field(default_factory=MemoryConfig)
+
+
 def forecast(command: ForecastCommand) -> int:
     """Run `holdfast compare forecast`."""
     device_named("cpu", "forecast")
@@ -178,6 +193,14 @@ def language(command: LanguageCommand) -> int:
     from holdfast.tasks.language.contest import LanguageContest
 
     return _compare(LanguageContest(files=command.files, config=command.model), command.compare)
+
+
+def memory(command: MemoryCommand) -> int:
+    """Run `holdfast compare memory`."""
+    device_named("cpu", "memory")
+    from holdfast.tasks.memory.contest import MemoryContest
+
+    return _compare(MemoryContest(command.model), command.compare)
 
 
 def _compare(contest: Contest, settings: CompareSettings) -> int:

@@ -98,6 +98,12 @@ COMMANDS: dict[tuple[str, ...], Command] = {
     ("compare", "tag"): Command(
         "Compare LSTM, GRU, RNN and simple taggers on CoNLL-style files.", "holdfast.cli.compare", "TagCommand", "tag"
     ),
+    ("compare", "memory"): Command(
+        "Compare LSTM, GRU and RNN on problems of long memory: adding, copy, latch and more.",
+        "holdfast.cli.compare",
+        "MemoryCommand",
+        "memory",
+    ),
     ("studio",): Command(
         "Look inside trained networks in the browser: gates, memory, gradients, and the game.",
         "holdfast.cli.studio",

@@ -92,7 +92,13 @@ class ConfigContest:
         return replace(config, train=settings)
 
     def _outcome(self, estimator: Any, score: Score | None, validation: float | None) -> Outcome:
-        """Return what a trained estimator came to, its validation loss NaN where none was taken."""
+        """Return what a trained estimator came to, its validation loss NaN where none was taken.
+
+        Raises:
+            KeyboardInterrupt: the training was stopped by Ctrl-C: half a run is no outcome, and its folder goes on.
+        """
+        if estimator.result.stopped == "interrupted":
+            raise KeyboardInterrupt
         return Outcome(
             validation=math.nan if validation is None else validation,
             test=score.value if score else None,
@@ -120,6 +126,7 @@ CONTESTS = {
     "forecast": "holdfast.tasks.forecast.contest:ForecastContest",
     "classify": "holdfast.tasks.classify.contest:ClassifyContest",
     "tag": "holdfast.tasks.tag.contest:TagContest",
+    "memory": "holdfast.tasks.memory.contest:MemoryContest",
 }
 """Task -> where its contest is; each has `from_data(data, **settings)`."""
 

@@ -1,0 +1,163 @@
+"""Learn the problems of long memory with an LSTM, a GRU and a plain RNN, beside what was published.
+
+python -m benchmarks.memory --set NAME|all --runs FOLDER [--cells lstm rnn] [--seconds 600] [--search]
+
+Each cell has as many parameters as the LSTM, equal time and the learning rate named here, found by short trials on
+validation data; with --search `compare` looks for it, as `holdfast compare memory` does. FOLDER keeps the runs: one
+that was stopped goes on there. MNIST is found through the environment variable HOLDFAST_DATA. The figures go to
+benchmarks/results/memory.json, with how busy the machine was: budgets are wall time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import holdfast
+from holdfast.tasks.compare import compare, match_size
+from holdfast.tasks.comparison import CellResult, Comparison, Trial
+from holdfast.tasks.memory import Memory, MemoryConfig
+from holdfast.tasks.memory.contest import MemoryContest
+from holdfast.train import TrainSettings
+
+OUT = Path(__file__).parent / "results" / "memory.json"
+SOLVED = 0.99
+"""Share of the validation sequences from which on a problem counts as learnt."""
+TCN = "Bai et al. 2018, table 1"
+RECURRENT_BN = "Cooijmans et al. 2017, table 1"
+HOCHREITER = "Hochreiter & Schmidhuber 1997"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem, how long its cells train and with which learning rates, and what was published."""
+
+    config: MemoryConfig
+    seconds: float
+    rates: dict[str, float]
+    published: dict[str, Any] = field(default_factory=dict)
+
+
+def settings(task: str, rate: float, **fields: Any) -> MemoryConfig:
+    sizes = {"hidden_size": 64, "batch_size": 32} | fields
+    return MemoryConfig(task=task, train=TrainSettings(learning_rate=rate, warmup_steps=100, log_every=50), **sizes)
+
+
+_BAI_ADDING = {"LSTM 70 K": 0.164, "GRU 70 K": 5.3e-5, "TCN 70 K": 5.8e-5}
+_BAI_COPY = {"T = 1000: LSTM 16 K": 0.0204, "GRU 16 K": 0.0197, "TCN 16 K": 3.5e-5, "without a memory": 0.0204}
+CASES = {
+    "adding 200": Case(
+        settings("adding", 5e-3, length=200), 300, {"lstm": 5e-3, "gru": 5e-3, "rnn": 1e-3},
+        {"goal": "mean squared error below 0.001", "T = 600, " + TCN: _BAI_ADDING},
+    ),
+    "adding 600": Case(
+        settings("adding", 5e-3, length=600), 900, {"lstm": 5e-3, "gru": 5e-3, "rnn": 1e-3},
+        {"goal": "mean squared error below 0.001", TCN: _BAI_ADDING},
+    ),
+    "copy 100": Case(
+        settings("copy", 5e-3, length=100), 300, {"lstm": 5e-3, "gru": 5e-3, "rnn": 1e-3},
+        {"goal": "far below guessing without a memory", TCN: _BAI_COPY},
+    ),
+    "copy 500": Case(
+        settings("copy", 5e-3, length=500), 1500, {"lstm": 5e-3, "gru": 5e-3, "rnn": 1e-3},
+        {"goal": "far below guessing without a memory", TCN: _BAI_COPY},
+    ),
+    "latch 1000": Case(
+        settings("latch", 1e-2, length=1000, hidden_size=32), 60, {"lstm": 1e-2, "gru": 1e-2, "rnn": 3e-3},
+        {"goal": "solved by the LSTM and not by the RNN"},
+    ),
+    "temporal order 100": Case(
+        settings("temporal_order", 1e-2, length=100, hidden_size=32), 60, {"lstm": 1e-2, "gru": 1e-2, "rnn": 3e-3},
+        {"goal": "solved by the LSTM and not by the RNN", HOCHREITER: "LSTM: 31,390 sequences, 1 wrong of 2560"},
+    ),
+    "temporal order, 3 symbols": Case(
+        settings("temporal_order3", 1e-2, length=100, hidden_size=32), 60, {"lstm": 1e-2, "gru": 1e-2, "rnn": 3e-3},
+        {HOCHREITER: "LSTM: 571,100 sequences, 2 wrong of 2560"},
+    ),
+    "reber": Case(
+        settings("reber", 2e-2, hidden_size=16), 20, {"lstm": 2e-2, "gru": 2e-2, "rnn": 5e-3},
+        {HOCHREITER: "LSTM: 8,440 to 9,500 sequences"},
+    ),
+    "smnist": Case(
+        settings("smnist", 5e-3), 3000, {"lstm": 5e-3},
+        {"goal": "accuracy above 0.872", TCN: {"LSTM 70 K": 0.872, "GRU": 0.962, "RNN": 0.215, "TCN": 0.99},
+         RECURRENT_BN: {"LSTM 100": 0.989}},
+    ),
+    "pmnist": Case(
+        settings("pmnist", 1e-2), 3000, {"lstm": 1e-2},
+        {"goal": "accuracy above 0.857", TCN: {"LSTM 70 K": 0.857, "GRU": 0.873, "RNN": 0.253, "TCN": 0.972},
+         RECURRENT_BN: {"LSTM 100": 0.902}},
+    ),
+}  # fmt: skip
+
+
+def run_given(contest: MemoryContest, rates: dict[str, float], seconds: float, folder: Path) -> Comparison:
+    """Train each cell once with its learning rate."""
+    results = []
+    for cell, rate in rates.items():
+        size = match_size(contest, cell)
+        trial = Trial(cell, size, rate, seconds, 0)
+        outcome = contest.run(trial, folder / "runs" / trial.name, test=True)
+        results.append(CellResult(cell, size, contest.num_parameters(cell, size), rate, [outcome]))
+    return Comparison(contest.task, contest.metric, results, {name: take() for name, take in contest.baselines()})
+
+
+def solved(result: CellResult, seconds: float, folder: Path, batch_size: int) -> dict[str, Any]:
+    """Return the share of test sequences answered right by a cell's first run, and when it had learnt the problem."""
+    trial = Trial(result.cell, result.hidden_size, result.learning_rate, seconds, 0)
+    run = folder / "runs" / trial.name
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    first = next((line for line in lines if line.get("validation", {}).get("solved", 0) >= SOLVED), None)
+    learnt = first and {"sequences": first["step"] * batch_size, "seconds": round(first["seconds"])}
+    return {"solved": Memory.from_pretrained(run).evaluate()["solved"], "learnt": learnt}
+
+
+def run_case(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    case, folder = CASES[name], options.runs / name.replace(" ", "-")
+    config = replace(case.config, data=os.path.join(os.environ.get("HOLDFAST_DATA", ""), "mnist"))
+    contest = MemoryContest(config)
+    seconds = options.seconds or case.seconds
+    cells = options.cells or list(case.rates)
+    busy = os.getloadavg()[0]
+    if options.search:
+        found = compare(contest, seconds=seconds, seeds=1, cells=cells, folder=folder)
+    else:
+        found = run_given(contest, {cell: case.rates[cell] for cell in cells}, seconds, folder)
+    print(f"\n{name}\n\n{found.to_markdown()}\n\n{found.verdict}\n", flush=True)
+    return {
+        "command": " ".join(["python -m benchmarks.memory", *sys.argv[1:]]),
+        "machine": {"cpu": platform.processor() or platform.machine(), "threads": torch.get_num_threads()},
+        "processes_that_wanted_a_core": {"before": busy, "after": os.getloadavg()[0]},
+        "versions": {"holdfast": holdfast.__version__, "torch": torch.__version__},
+        "config": replace(config, data="").to_dict(),
+        "published": case.published,
+        "solved": {cell.cell: solved(cell, seconds, folder, config.batch_size) for cell in found.cells},
+        **found.to_dict(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", choices=(*CASES, "all"), default="all")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--cells", nargs="+", help="those of the set by default")
+    parser.add_argument("--seconds", type=float, help="training time of one run; each set has its own by default")
+    parser.add_argument("--search", action="store_true", help="search for learning rates as compare does")
+    options = parser.parse_args()
+    for name in CASES if options.set == "all" else [options.set]:
+        found = run_case(name, options)
+        record = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
+        record[f"{name}: searched" if options.search else name] = found
+        OUT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
