@@ -30,6 +30,7 @@ async function start() {
   const store = makeStore(api, state);
   const context = makeContext(state, api, store);
   await state.ready;
+  context.fresh = location.hash.length < 2;
   const main = document.getElementById("view");
   try {
     await store.load();

@@ -1,7 +1,222 @@
-// The cell view.
+// The Cell view: the living diagram of one unit at one word, with its sentence, its equations and its whole story.
 
-/** Mounts the view; it shows its name until its parts are there. */
-export function mount(root) {
-  root.textContent = "";
-  return { update() {}, unmount() {} };
+import { h, s } from "./a11y.js";
+import { isAbort } from "./api.js";
+import { draw } from "./cell.js";
+import { makeClock, restTime } from "./cell-clock.js";
+import { registerKeys } from "./cell-keys.js";
+import { makePanel } from "./cell-panel.js";
+import { litPhase } from "./cell-parts.js";
+import { phasesOf, sentence, speech } from "./cell-say.js";
+import { makeStrip } from "./cell-strip.js";
+import { makeTools } from "./cell-tools.js";
+import { makeTransport } from "./cell-transport.js";
+import { makeUnits } from "./cell-units.js";
+import { cell as pictureWords, panel as words } from "./strings-cell.js";
+
+const COMPACT_BELOW = 680;
+let greeted = false;
+
+/** Mounts the Cell view. */
+export function mount(root, context) {
+  const seen = { frame: null, trace: null, lanes: null, letters: [] };
+  let wanted = 0;
+  let compact = false;
+  let shownPhase = -1;
+  let quiet = true; // nothing is said of what the page does by itself
+  const go = (patch) => {
+    quiet = false;
+    clock.pause();
+    context.setState(patch);
+  };
+  const clock = makeClock({ onTime: paint, onEnd: nextWord, phases: () => phasesOf(seen.frame) });
+  const picture = s("svg.cell-picture", { role: "group" });
+  const place = h("p.where");
+  const says = h("p.big.sentence");
+  const units = makeUnits(go);
+  const panel = makePanel(go);
+  const strip = makeStrip(go);
+  const tools = makeTools(context);
+  const transport = makeTransport({ step: stepWord, toggle, phase: (ph) => go({ ph }), scrub, speed: (value) => (clock.speed = value) });
+  const stripTitle = h("h3");
+  const frameBox = h("div.cell-frame", {}, picture);
+  root.append(
+    h(
+      "div.columns",
+      {},
+      h("section.panel.stack.cell-panel", {}, h("div.row.spread", {}, place, units.chooser), frameBox, says, transport.element, units.keepers),
+      panel.element,
+    ),
+    h("section.panel.stack.story", {}, h("div.row.spread", {}, stripTitle, units.facts), strip.element, tools.element, tools.table),
+  );
+  const unregister = registerKeys(context, { go, toggle, stepWord, stepPhase, jump, wordField });
+  const observer = new ResizeObserver(([entry]) => {
+    const small = entry.contentRect.width < COMPACT_BELOW;
+    if (small !== compact) {
+      compact = small;
+      paint(clock.time);
+    }
+  });
+  observer.observe(frameBox);
+
+  function paint(time) {
+    const { frame } = seen;
+    if (!frame) return;
+    draw(picture, frame, time, { compact, onPart: (ph) => go({ ph }) });
+    transport.show(frame, time, clock.playing);
+    const phase = litPhase(time);
+    if (phase === shownPhase) return;
+    shownPhase = phase;
+    says.textContent = sentence(frame, phase);
+    panel.show(frame, phase);
+  }
+
+  function show() {
+    const { frame, trace } = seen;
+    const { state } = context;
+    shownPhase = -1;
+    place.replaceChildren(h("span.note", {}, words.word(frame.t + 1, trace.T)), h("b.token", {}, frame.tok));
+    picture.setAttribute("aria-label", pictureWords.picture(frame.family.toUpperCase()));
+    units.show(context, trace);
+    tools.show({ ...seen, state });
+    strip.cursor(frame.t);
+    paint(clock.time);
+    if (!quiet && !clock.playing) context.announce(speech(frame, state.ph));
+  }
+
+  function nextWord() {
+    if (clock.playing === "once" || context.state.t >= seen.trace.T - 1) {
+      context.setState({ ph: 6 });
+      transport.show(seen.frame, 6, false);
+      queueMicrotask(() => paint(6));
+      return false;
+    }
+    clock.time = 0;
+    context.setState({ t: context.state.t + 1 });
+    return true;
+  }
+
+  function toggle() {
+    if (!seen.frame) return;
+    quiet = false;
+    if (clock.playing) {
+      clock.pause();
+      context.setState({ ph: litPhase(clock.time) });
+      paint(clock.time);
+    } else if (context.lessMotion()) stepPhase(1);
+    else clock.play();
+  }
+
+  function scrub(time) {
+    quiet = false;
+    clock.pause();
+    clock.seek(time);
+    context.setState({ ph: litPhase(time) });
+  }
+
+  function stepWord(by) {
+    const t = Math.min((seen.trace?.T ?? 1) - 1, Math.max(0, context.state.t + by));
+    go({ t });
+  }
+
+  function stepPhase(by) {
+    const phases = [...phasesOf(seen.frame), 6];
+    const at = phases.indexOf(context.state.ph);
+    const next = at + by;
+    if (phases[next] !== undefined) go({ ph: phases[next] });
+    else if (context.state.t + by >= 0 && context.state.t + by < seen.trace.T) go({ t: context.state.t + by, ph: by > 0 ? phases[0] : 6 });
+  }
+
+  function jump() {
+    const lane = seen.lanes?.c ?? seen.lanes?.h;
+    if (!lane) return;
+    let [best, size] = [0, -1];
+    lane.data.forEach((value, t) => {
+      const change = Math.abs(value - (t ? lane.data[t - 1] : 0));
+      if (change > size) [best, size] = [t, change];
+    });
+    go({ t: best, ph: 4 });
+  }
+
+  function wordField() {
+    const field = h("input.field", { type: "number", min: 1, max: seen.trace?.T ?? 1, "aria-label": words.goTo });
+    const done = () => show();
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") done();
+      if (event.key !== "Enter") return;
+      const n = Math.round(Number(field.value));
+      if (n >= 1 && n <= seen.trace.T) go({ t: n - 1 });
+      done();
+      root.focus();
+    });
+    field.addEventListener("blur", done);
+    place.replaceChildren(h("span.note", {}, words.goTo), field);
+    field.focus();
+  }
+
+  async function load(changed) {
+    const { state, store } = context;
+    if (state.u < 0 || state.t < 0 || !store.model || store.model.error) return;
+    const turn = ++wanted;
+    try {
+      const trace = await store.trace();
+      const frame = await store.frames(state.t);
+      if (turn !== wanted || !frame) return;
+      const fresh = seen.trace !== trace;
+      Object.assign(seen, { trace, frame });
+      if (!clock.playing) clock.time = litPhase(clock.time) === state.ph ? clock.time : restTime(state.ph);
+      show();
+      context.problem(null, root);
+      greet();
+      if (fresh || changed.has("u") || changed.has("l") || changed.has("d")) await loadLanes(turn, trace);
+      if (turn === wanted && (fresh || changed.has("l") || changed.has("d"))) await units.find(context, trace);
+      if (turn === wanted) units.show(context, trace);
+    } catch (error) {
+      if (turn === wanted && !isAbort(error)) context.problem(error, root);
+    }
+  }
+
+  async function loadLanes(turn, trace) {
+    const { state, store } = context;
+    const lanes = await store.ask("tensors", `unit/${Math.max(0, state.u)}`, { layer: state.l, direction: state.d });
+    if (turn !== wanted) return;
+    const order = ["c", ...(lanes.c ? store.model.gates.replace(/[ch]/g, "") : store.model.gates), "h"];
+    const letters = [...new Set(order)].filter((letter) => lanes[letter]);
+    Object.assign(seen, { lanes, letters });
+    stripTitle.textContent = words.strip(state.u);
+    strip.show(lanes, trace, letters, words.strip(state.u));
+    tools.show({ ...seen, state });
+    await units.tell(context, trace);
+  }
+
+  // The first sight of a fresh page moves: one word plays once.
+  function greet() {
+    const first = !greeted && context.fresh;
+    greeted = true;
+    if (!first || context.lessMotion()) return;
+    clock.play(0);
+    clock.playing = "once";
+  }
+
+  return {
+    update(state, changed) {
+      if (changed.has("theme")) {
+        strip.repaint();
+        paint(clock.time);
+      }
+      if (changed.has("t") || changed.has("u")) place.classList.remove("asking");
+      if (["v", "x", "m", "k", "cl", "l", "d", "u", "t"].some((key) => changed.has(key))) load(changed);
+      else if (changed.has("ph") && seen.frame && !clock.playing) {
+        if (litPhase(clock.time) !== state.ph) clock.time = restTime(state.ph);
+        show();
+      }
+    },
+    unmount() {
+      clock.pause();
+      wanted += 1;
+      unregister();
+      observer.disconnect();
+      strip.stop();
+    },
+  };
 }

@@ -93,7 +93,7 @@ export function makeStore(api, state) {
     try {
       return await api[kind](await path(), query, { signal });
     } catch (error) {
-      if (isAbort(error) || error.status !== 404 || api.embedded) throw error;
+      if (isAbort(error) || ![404, 410].includes(error.status) || api.embedded) throw error;
       traces.delete(JSON.stringify(asked));
       return api[kind](await path(), query, { signal });
     }

@@ -1,0 +1,77 @@
+// What can be taken away from the Cell view: exact numbers to copy, a table, a CSV file; and a gate held by hand.
+
+import { h } from "./a11y.js";
+import { fmt } from "./colour.js";
+import { readClamps, writeClamps } from "./store.js";
+import { panel as words } from "./strings-cell.js";
+
+const ROWS = 64;
+
+/** Makes the row of tools; `show(seen)` gives it {frame, lanes, letters, trace, state}. */
+export function makeTools(context) {
+  let seen = null;
+  const copy = h("button.button", { type: "button", onclick: () => copyNumbers() }, words.copy);
+  const table = h("button.button", { type: "button", "aria-expanded": "false", onclick: () => toggle() }, words.table);
+  const csv = h("button.button", { type: "button", onclick: () => save() }, words.csv);
+  const hold = h("button.button", { type: "button", "data-act": "forget", onclick: () => forget() }, words.forgetHere);
+  const held = h("span.note.held", { hidden: true });
+  const release = h("button.button", { type: "button", hidden: true, onclick: () => context.setState({ cl: "" }) }, words.release);
+  const place = h("div.table-wrap", { hidden: true, tabindex: 0, role: "region", "aria-label": words.table });
+
+  async function copyNumbers() {
+    await navigator.clipboard.writeText(JSON.stringify(seen.frame, null, 1));
+    context.announce(words.copied);
+    copy.textContent = "✓";
+    setTimeout(() => (copy.textContent = words.copy), 1500);
+  }
+
+  function toggle() {
+    place.hidden = !place.hidden;
+    table.textContent = place.hidden ? words.table : words.tableHide;
+    table.setAttribute("aria-expanded", String(!place.hidden));
+    fill();
+  }
+
+  function fill() {
+    if (place.hidden || !seen?.lanes) return;
+    const { lanes, letters, trace, state } = seen;
+    const from = Math.max(0, Math.min(state.t - ROWS / 2, trace.T - ROWS));
+    const head = h("tr", {}, ...["word", "#", ...letters].map((name) => h("th", { scope: "col" }, name)));
+    const rows = trace.tokens.slice(from, from + ROWS).map(([token], n) => {
+      const cells = letters.map((letter) => h("td.number", {}, fmt(lanes[letter].data[from + n], 4)));
+      return h("tr" + (from + n === state.t ? ".now" : ""), {}, h("td", {}, token), h("td", {}, String(from + n + 1)), ...cells);
+    });
+    place.replaceChildren(h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows)));
+  }
+
+  function save() {
+    const { lanes, letters, trace, state } = seen;
+    const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
+    const lines = trace.tokens.map(([token], t) => [t + 1, quoted(token), ...letters.map((letter) => lanes[letter].data[t])].join(","));
+    const text = ["step,token," + letters.join(","), ...lines].join("\n") + "\n";
+    const link = h("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: `unit-${state.u}.csv` });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+
+  function forget() {
+    const { l, d, u, t } = context.state;
+    const gate = seen.frame.family === "gru" ? "z" : "f";
+    const others = readClamps(context.state.cl).filter((c) => !(c.layer === l && c.unit === u && c.from === t && c.gate === gate));
+    const clamps = [...others, { layer: l, direction: d, unit: u, gate, from: t, to: t + 1, value: 0 }];
+    context.setState({ cl: writeClamps(clamps), ph: 1 });
+  }
+
+  return {
+    element: h("div.row.tools-row", {}, hold, held, release, h("span.grow"), copy, table, csv),
+    table: place,
+    show(now) {
+      seen = now;
+      const count = readClamps(context.state.cl).length;
+      hold.hidden = seen.frame.family === "rnn" || seen.frame.variant.some((mark) => mark.startsWith("no"));
+      held.hidden = release.hidden = count === 0;
+      held.textContent = words.clamped(count);
+      fill();
+    },
+  };
+}

@@ -1,0 +1,72 @@
+// Which unit and layer the page looks at, the units that keep the key word, and what is known of the chosen one.
+
+import { h } from "./a11y.js";
+import { fmt } from "./colour.js";
+import { panel as words } from "./strings-cell.js";
+
+const KEEPERS = 6;
+
+/** Makes the chooser; `show(context, trace)` fills it, `facts(context, trace)` fetches what is said of the unit. */
+export function makeUnits(go) {
+  const number = h("input.unit-number", { type: "number", min: 0, step: 1, onchange: () => go({ u: Number(number.value) }) });
+  const back = h("button.button.icon", { type: "button", "aria-label": words.unitBack, title: words.unitBack, onclick: () => go({ u: Number(number.value) - 1 }) }, "−");
+  const forward = h("button.button.icon", { type: "button", "aria-label": words.unitForward, title: words.unitForward, onclick: () => go({ u: Number(number.value) + 1 }) }, "+");
+  const layer = h("select", { "aria-label": words.layer, onchange: () => pick() });
+  const keepers = h("div.keepers.row", { hidden: true });
+  const facts = h("p.note.facts");
+  const pick = () => {
+    const [l, d] = layer.value.split(" ");
+    go({ l: Number(l), d, u: -1 });
+  };
+  return {
+    chooser: h("div.row.unit-chooser", {}, layer, h("label.field", {}, words.unit, number), back, forward),
+    keepers,
+    facts,
+    show({ state, store }, trace) {
+      const hidden = trace.layers[state.l]?.hidden ?? 1;
+      number.max = hidden - 1;
+      if (document.activeElement !== number) number.value = Math.max(0, state.u);
+      back.disabled = state.u <= 0;
+      forward.disabled = state.u >= hidden - 1;
+      fillLayers(layer, trace, state);
+      for (const chip of keepers.querySelectorAll("button")) chip.setAttribute("aria-pressed", String(Number(chip.dataset.unit) === state.u));
+      keepers.hidden = trace.alternatives === 0 || !store.key() || keepers.children.length === 0;
+    },
+    async find({ state, store }, trace) {
+      keepers.replaceChildren();
+      if (trace.alternatives === 0) return;
+      const { permutation, score } = await store.ask("get", "order", { by: "keeps", layer: state.l, direction: state.d });
+      const chips = permutation.slice(0, KEEPERS).filter((unit) => score[unit] > 0).map((unit) => keeper(unit, score[unit], go));
+      keepers.replaceChildren(h("span.note", {}, words.keepers(store.key())), ...chips);
+    },
+    async tell({ state, store }, trace) {
+      const found = await store.ask("get", "facts", { layer: state.l, direction: state.d, unit: Math.max(0, state.u) });
+      const told = words.facts;
+      const hidden = trace.layers[state.l]?.hidden ?? 0;
+      const parts = [
+        Number.isFinite(found.tau) && found.tau > 0 ? told.tau(shortNumber(found.tau)) : null,
+        Number.isFinite(found.half_life) && found.half_life > 0 ? told.half(shortNumber(found.half_life)) : null,
+        found.keeps !== null && found.keeps !== undefined && store.key() ? told.keeps(store.key(), found.keeps) : null,
+        Number.isFinite(found.rank) ? told.rank(found.rank, hidden) : null,
+      ];
+      facts.textContent = parts.filter(Boolean).join(" · ");
+    },
+  };
+}
+
+function keeper(unit, steps, go) {
+  return h("button.chip.keeper", { type: "button", "data-unit": unit, "aria-label": words.keeperLabel(unit, steps), onclick: () => go({ u: unit }) }, words.keeper(unit, steps));
+}
+
+function shortNumber(value) {
+  return value >= 10 ? String(Math.round(value)) : fmt(value, 1);
+}
+
+function fillLayers(select, trace, state) {
+  const options = trace.layers.flatMap(({ directions }, l) => ["forward", "backward"].slice(0, directions).map((d) => [l, d, directions]));
+  select.hidden = options.length < 2;
+  if (select.options.length !== options.length) {
+    select.replaceChildren(...options.map(([l, d, both]) => h("option", { value: `${l} ${d}` }, words.layerName(l + 1, d, both > 1))));
+  }
+  select.value = `${state.l} ${state.d}`;
+}
