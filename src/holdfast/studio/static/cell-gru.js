@@ -26,7 +26,7 @@ export function gruParts(frame, compact) {
     operations: operations(),
     chips: compact ? [] : [
       { letter: "z", x: AT.z + 12, y: 172, born: 2, phases: [2, 4], value: (f) => f.gates.z },
-      { letter: "r", x: AT.r + 12, y: 282, born: 1, phases: [1, 3], value: (f) => f.gates.r },
+      { letter: "r", x: AT.r + 12, y: 232, born: 1, phases: [1, 3], value: (f) => f.gates.r },
       { letter: "n", x: AT.n + 12, y: 256, born: 3, phases: [3, 4], value: (f) => f.gates.n },
     ],
     values: values(compact),

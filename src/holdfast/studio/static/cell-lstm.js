@@ -84,7 +84,7 @@ function outputWires() {
     { id: "c-down", d: `M${AT.out},${C} V183`, phases: [5], flow: [[5, 0.15, 0.4]], ends: "c squash" },
     { id: "squashed", d: `M${AT.out},217 V244`, phases: [5], flow: [[5, 0.35, 0.5]], ends: "squash say" },
     { id: "h-out", d: `M${AT.out},280 V376 Q${AT.out},${TRUNK} 756,${TRUNK} H930`, phases: [5], flow: [[5, 0.5, 1]], arrow: [936, TRUNK], ends: "say" },
-    { id: "h-up", d: `M810,${TRUNK} Q${AT.up},${TRUNK} ${AT.up},376 V64`, phases: [5], flow: [[5, 0.6, 1]], casing: true, ends: "h" },
+    { id: "h-up", d: `M810,${TRUNK} Q${AT.up},${TRUNK} ${AT.up},376 V64`, phases: [5], flow: [[5, 0.6, 1]], casing: `M${AT.up},164 V136`, ends: "h" },
   ];
 }
 
@@ -168,7 +168,7 @@ function addPeepholes(parts, own) {
   if (own) parts.wires.push({ ...dashed, id: "peep-f", d: `M170,${C} V310 Q170,${BOX} 186,${BOX} H208`, phases: [1], arrow: [208, BOX], ends: "c f" });
   const start = own ? "M170,284 H312" : `M170,${C} V268 Q170,284 186,284 H312`;
   parts.wires.push(
-    { ...dashed, id: "peep-i", d: `${start} Q328,284 328,300 V310 Q328,${BOX} 340,${BOX} H344`, phases: [2], casing: true, arrow: [344, BOX], ends: "c i" },
+    { ...dashed, id: "peep-i", d: `${start} Q328,284 328,300 V310 Q328,${BOX} 340,${BOX} H344`, phases: [2], casing: "M240,284 H260", arrow: [344, BOX], ends: "c i" },
     { ...dashed, id: "peep-o", d: `M618,${C} V303`, phases: [5], arrow: [618, 303, "down"], ends: "c o" },
   );
   parts.dots.push({ x: 170, y: C, phases: [1, 2] }, { x: 618, y: C, phases: [5] });

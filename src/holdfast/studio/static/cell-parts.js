@@ -24,14 +24,14 @@ export function standing(time, phases, born = -1) {
   return phases.includes(litPhase(time)) ? "lit" : "dim";
 }
 
-/** A wire: `d`, `phases`; with `value(frame)` its width and colour tell a state; `flow` = [phase, from, to] sends a pulse along. */
+/** A wire: `d`, `phases`; `casing` is the piece that crosses over another wire; with `value(frame)` its width and colour tell a state; `flow` = [phase, from, to] sends a pulse along. */
 export function wire(spec) {
-  const casing = spec.casing ? s("path.casing", { d: spec.d }) : null;
+  const casing = spec.casing ? s("path.casing", { d: spec.casing }) : null;
   const line = s("path.wire", { d: spec.d, "data-wire": spec.id, "data-ends": spec.ends ?? null });
   const pulse = spec.flow ? s("path.pulse", { d: spec.d, pathLength: 100 }) : null;
-  const group = s("g", {}, casing, line, spec.arrow ? arrowHead(spec.arrow) : null, pulse);
+  const group = s("g", {}, line, spec.arrow ? arrowHead(spec.arrow) : null, pulse);
   return {
-    node: group,
+    node: casing ? s("g", {}, casing, group) : group,
     paint(frame, time) {
       const state = standing(time, spec.phases);
       group.setAttribute("class", `wire-group ${spec.kind ?? ""} ${state}`);

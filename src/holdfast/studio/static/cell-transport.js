@@ -1,16 +1,22 @@
 // The row under the cell: word back and forward, play, the phases, the time within the word, and the speed.
 
-import { h } from "./a11y.js";
+import { h, s } from "./a11y.js";
 import { litPhase } from "./cell-parts.js";
 import { phaseName, phasesOf } from "./cell-say.js";
 import { panel as words } from "./strings-cell.js";
 
+const ICONS = {
+  play: "M7,4 L20,12 L7,20 Z",
+  pause: "M6,4 H10 V20 H6 Z M14,4 H18 V20 H14 Z",
+  back: "M18,5 V19 L8,12 Z M5,5 H7.5 V19 H5 Z",
+  forward: "M6,5 V19 L16,12 Z M16.5,5 H19 V19 H16.5 Z",
+};
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
 /** Makes the controls; `act` has step(n), toggle(), phase(n), scrub(time), speed(value). */
 export function makeTransport(act) {
-  const back = h("button.button.icon", { type: "button", "aria-label": words.wordBack, title: words.wordBack, onclick: () => act.step(-1) }, "⏮\ufe0e");
-  const forward = h("button.button.icon", { type: "button", "aria-label": words.wordForward, title: words.wordForward, onclick: () => act.step(1) }, "⏭\ufe0e");
+  const back = h("button.button.icon", { type: "button", "aria-label": words.wordBack, title: words.wordBack, onclick: () => act.step(-1) }, icon("back"));
+  const forward = h("button.button.icon", { type: "button", "aria-label": words.wordForward, title: words.wordForward, onclick: () => act.step(1) }, icon("forward"));
   const play = h("button.button.primary.play", { type: "button", onclick: () => act.toggle() });
   const scrub = h("input.scrub", { type: "range", min: 0, max: 6, step: 0.01, "aria-label": words.scrub, oninput: () => act.scrub(Number(scrub.value)) });
   const phases = h("div.phases", { role: "group", "aria-label": words.phase });
@@ -39,7 +45,7 @@ export function makeTransport(act) {
       }
       if (document.activeElement !== scrub || playing) scrub.value = time;
       scrub.setAttribute("aria-valuetext", phaseName(frame, Math.min(5, lit)) ?? "");
-      play.textContent = playing ? "❚❚" : "▶\ufe0e";
+      play.replaceChildren(icon(playing ? "pause" : "play"));
       play.setAttribute("aria-label", playing ? words.pause : words.play);
     },
   };
@@ -47,4 +53,8 @@ export function makeTransport(act) {
 
 function phaseButton(frame, phase, act) {
   return h("button.phase", { type: "button", "data-phase": phase, onclick: () => act.phase(phase) }, h("span.phase-dot"), h("span.phase-name", {}, phaseName(frame, phase)));
+}
+
+function icon(name) {
+  return s("svg.icon-picture", { viewBox: "0 0 24 24", "aria-hidden": "true" }, s("path", { d: ICONS[name] }));
 }

@@ -40,15 +40,22 @@ export function mount(root, context) {
   const transport = makeTransport({ step: stepWord, toggle, phase: (ph) => go({ ph }), scrub, speed: (value) => (clock.speed = value) });
   const stripTitle = h("h3");
   const frameBox = h("div.cell-frame", {}, picture);
+  const opening = h("p.panel.note.opening", { role: "status" }, words.opening);
   root.append(
+    opening,
     h(
       "div.columns",
       {},
-      h("section.panel.stack.cell-panel", {}, h("div.row.spread", {}, place, units.chooser), frameBox, says, transport.element, units.keepers),
+      h(
+        "div.stack",
+        {},
+        h("section.panel.stack.cell-panel", {}, h("div.row.spread", {}, place, units.chooser), frameBox, says, transport.element, units.keepers),
+        h("section.panel.stack.story", {}, stripTitle, strip.element, units.facts, tools.element, tools.table),
+      ),
       panel.element,
     ),
-    h("section.panel.stack.story", {}, h("div.row.spread", {}, stripTitle, units.facts), strip.element, tools.element, tools.table),
   );
+  root.classList.add("opening-now");
   const unregister = registerKeys(context, { go, toggle, stepWord, stepPhase, jump, wordField });
   const observer = new ResizeObserver(([entry]) => {
     const small = entry.contentRect.width < COMPACT_BELOW;
@@ -165,6 +172,7 @@ export function mount(root, context) {
       const fresh = seen.trace !== trace;
       Object.assign(seen, { trace, frame });
       if (!clock.playing) clock.time = litPhase(clock.time) === state.ph ? clock.time : restTime(state.ph);
+      root.classList.remove("opening-now");
       show();
       context.problem(null, root);
       greet();
@@ -172,7 +180,9 @@ export function mount(root, context) {
       if (turn === wanted && (fresh || changed.has("l") || changed.has("d"))) await units.find(context, trace);
       if (turn === wanted) units.show(context, trace);
     } catch (error) {
-      if (turn === wanted && !isAbort(error)) context.problem(error, root);
+      if (turn !== wanted || isAbort(error)) return;
+      opening.hidden = true;
+      context.problem(error, root);
     }
   }
 

@@ -58,12 +58,12 @@ export function valueColour(letter, value, scale = 1) {
   return isSigned(letter) ? signed(value / (scale || 1)) : sequential(value);
 }
 
-/** A number with a true minus sign; one that would round to 0 or 1 without being it shows a third digit. */
+/** A number with a true minus sign; one just above 0 or below 1 that would round to it shows a third digit. */
 export function fmt(value, digits = 2) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "?" : value > 0 ? "∞" : "\u2212∞";
   let text = Math.abs(value).toFixed(digits);
   const rounded = Number(text);
-  if ((rounded === 0 || rounded === 1) && Math.abs(value) !== rounded) text = Math.abs(value).toFixed(Math.max(digits, 3));
+  if ((rounded === 0 && value !== 0) || (rounded === 1 && Math.abs(value) < 1)) text = Math.abs(value).toFixed(Math.max(digits, 3));
   return value < 0 && Number(text) !== 0 ? "\u2212" + text : text;
 }
 
@@ -77,6 +77,7 @@ export function fmtSigned(value, digits = 2) {
 export function percent(value) {
   const share = 100 * value;
   const whole = Math.round(share);
+  if (share > 0 && share < 0.05) return "<0.1\u00a0%";
   if ((whole === 0 && share > 0) || (whole === 100 && share < 100)) return share.toFixed(1) + "\u00a0%";
   return whole + "\u00a0%";
 }

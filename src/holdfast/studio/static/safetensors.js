@@ -8,8 +8,8 @@ export function readTensors(buffer) {
   const size = Number(new DataView(buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, size)));
   const tensors = { metadata: header.__metadata__ ?? {} };
+  delete header.__metadata__;
   for (const [name, { dtype, shape, data_offsets: [from, to] }] of Object.entries(header)) {
-    if (name === "__metadata__") continue;
     // A copy, for a view would have to start at a multiple of its item's size.
     const bytes = buffer.slice(8 + size + from, 8 + size + to);
     const data = dtype === "F16" ? widen(new Uint16Array(bytes)) : new TYPES[dtype](bytes);

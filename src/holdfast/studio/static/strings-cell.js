@@ -26,7 +26,7 @@ export const cell = {
   noMemory: "no memory line: nothing passes by the tanh",
   noMemoryShort: "no memory line",
   projection: "W h",
-  saying: (word, share) => `next word: ${word}, ${share}`,
+  saying: (word, share) => `next: “${word}” ${share}`,
   picture: (name) => `The ${name} cell, drawn with the numbers of one unit at one word`,
 };
 
@@ -64,6 +64,7 @@ export const say = {
 
 /** Texts of the panels beside and below the cell. */
 export const panel = {
+  opening: "The model is being opened and reads the text …",
   play: "Play",
   pause: "Pause",
   wordBack: "Previous word",
