@@ -13,7 +13,7 @@ import holdfast
 
 NAMES = {
     "Classifier", "Forecaster", "GRU", "GRUCell", "LSTM", "LSTMCell", "LanguageModel", "RNN", "RNNCell", "Tagger",
-    "CellSpec", "compare", "convert", "explain", "record", "revert",
+    "CellSpec", "compare", "convert", "explain", "gradient_flow", "record", "revert",
     "HoldfastError", "BackendError", "CheckpointError", "ConfigError", "DataError", "DtypeError",
     "MissingDependencyError", "ShapeError", "SpecError", "TrainingError",
 }  # fmt: skip

@@ -23,6 +23,7 @@ from holdfast.errors import (
 from holdfast.spec import CellSpec
 
 if TYPE_CHECKING:
+    from holdfast.inside import gradient_flow
     from holdfast.nn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, convert, explain, record, revert
     from holdfast.tasks.classify import Classifier
     from holdfast.tasks.compare import compare
@@ -57,6 +58,7 @@ __all__ = [
     "compare",
     "convert",
     "explain",
+    "gradient_flow",
     "record",
     "revert",
 ]
@@ -69,6 +71,7 @@ _LAZY = dict.fromkeys(
     "LanguageModel": "holdfast.tasks.language",
     "Tagger": "holdfast.tasks.tag",
     "compare": "holdfast.tasks.compare",
+    "gradient_flow": "holdfast.inside.gradients",
 }
 
 

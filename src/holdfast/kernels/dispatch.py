@@ -57,6 +57,7 @@ class CallRequest(NamedTuple):
     trace: bool
     grad: bool
     flow: bool  # gradients of every step are wanted from the backward pass
+    clamped: bool = False  # gates or states are forced to given values
 
 
 class Choice(NamedTuple):
@@ -90,6 +91,8 @@ def choose(request: CallRequest, wanted: str) -> Choice:
 
 def unsupported(request: CallRequest, backend: str) -> str | None:
     """Return None when the backend can run the request, else a clause that says why not."""
+    if request.clamped and backend != "reference":
+        return "gates are clamped, which only reference computes"
     return MODULES[backend].unsupported(request)
 
 

@@ -17,6 +17,7 @@ from torch.autograd import forward_ad
 
 from holdfast.kernels import cpu, reference, vendor
 from holdfast.kernels.call import LayerCall, LayerResult, Needs, filled, kept_shapes, wide_dtype
+from holdfast.reference.sequence import Forced
 from holdfast.spec import CellSpec
 
 FlowSink = Callable[[list[Tensor]], None]
@@ -45,6 +46,7 @@ def run_layer(
     trace: bool = False,
     attach: bool = False,
     sink: FlowSink | None = None,
+    forced: Sequence[Forced] | None = None,
 ) -> LayerResult:
     """Run one layer on the backend chosen for it.
 
@@ -53,7 +55,11 @@ def run_layer(
         grad: Whether a gradient may be asked for.
         trace: Also return gates and cells, without their graph unless `attach`.
         sink: Called by the backward pass with the gradients of every step; not inside a compiled graph.
+        forced: For each direction the gates and states to replace; on `reference` only.
     """
+    if forced is not None:
+        result = reference.run_forced(call, forced, save=trace, sink=sink)
+        return result if attach or not trace else _detached(result)
     eager_reference = backend == "reference" and sink is None and not torch.compiler.is_compiling()
     if attach or eager_reference or _in_forward_mode():
         result = reference.run(call, save=trace)

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from holdfast.kernels.call import LayerCall, LayerResult, Needs, filled
 from holdfast.reference.packing import callers_order, repack, unpack
-from holdfast.reference.sequence import Place, SequenceResult, Shifts, run_sequence
+from holdfast.reference.sequence import Forced, Place, SequenceResult, Shifts, run_sequence
 
 if TYPE_CHECKING:
     from holdfast.kernels.dispatch import CallRequest
+    from holdfast.kernels.ops import FlowSink
 
 Change = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
@@ -23,23 +24,26 @@ def unsupported(request: CallRequest) -> str | None:
     return None
 
 
-def run(call: LayerCall, *, save: bool, shifts: Shifts | None = None) -> LayerResult:
+def run(
+    call: LayerCall, *, save: bool, shifts: Shifts | None = None, forced: Sequence[Forced] | None = None
+) -> LayerResult:
     """Run the layer with torch's own operators, which torch differentiates.
 
     Args:
         save: Whether to return gates and cells too.
         shifts: Zeros to add to h(t) [D, T, B, P] and c(t) [D, T, B, H], in the layout of call.x; see `run_sequence`.
+        forced: For each direction what to replace, [T, B, units] in the caller's row order also where packed.
     """
     lengths, rows = call.lengths, call.rows
     if call.packed and lengths is not None:
         dense = call._replace(x=unpack(call.x, lengths, rows), lengths=callers_order(lengths, rows), rows=None)
         if shifts is not None:
             shifts = (_each(shifts[0], unpack, lengths, rows), _optional_each(shifts[1], unpack, lengths, rows))
-        y, h, c, gates, cells, rest = run(dense, save=save, shifts=shifts)
+        y, h, c, gates, cells, rest = run(dense, save=save, shifts=shifts, forced=forced)
         if save:
             gates, cells = _each(gates, repack, lengths, rows), _each(cells, repack, lengths, rows)
         return LayerResult(repack(y, lengths, rows), h, c, gates, cells, rest)
-    ways = [_run_direction(call, direction, shifts) for direction in range(call.directions)]
+    ways = [_run_direction(call, direction, shifts, forced) for direction in range(call.directions)]
     none = call.x.new_empty(0)
     y = torch.cat([way.output for way in ways], dim=-1) if len(ways) > 1 else ways[0].output
     states = [torch.stack(parts) for parts in zip(*(way.state for way in ways), strict=True)]
@@ -52,6 +56,19 @@ def run(call: LayerCall, *, save: bool, shifts: Shifts | None = None) -> LayerRe
         _stack(cells) if save and cells else none.clone(),
         none.clone(),
     )
+
+
+def run_forced(call: LayerCall, forced: Sequence[Forced], *, save: bool, sink: FlowSink | None) -> LayerResult:
+    """Run the layer with gates or states replaced; `sink` gets the gradients of every step from the backward pass."""
+    if sink is None or not call.wants_grad:
+        return run(call, save=save, forced=forced)
+    zeros = [zero.requires_grad_() for zero in _zero_shifts(call)]
+
+    def pour(grads: Sequence[Tensor | None]) -> None:
+        sink([torch.zeros_like(zero) if grad is None else grad for grad, zero in zip(grads, zeros, strict=True)])
+
+    torch.autograd.graph.register_multi_grad_hook(zeros, pour)
+    return run(call, save=save, shifts=(zeros[0], zeros[1] if len(zeros) == 2 else None), forced=forced)
 
 
 def forward(call: LayerCall, save: int) -> LayerResult:
@@ -81,12 +98,15 @@ def first_gradients(call: LayerCall, d_y: Tensor, d_h: Tensor, d_c: Tensor, need
     return needs.pick(pull((d_y, d_h, d_c)))
 
 
-def _run_direction(call: LayerCall, direction: int, shifts: Shifts | None) -> SequenceResult:
+def _run_direction(
+    call: LayerCall, direction: int, shifts: Shifts | None, forced: Sequence[Forced] | None
+) -> SequenceResult:
     if shifts is not None:
         shifts = (shifts[0][direction], None if shifts[1] is None else shifts[1][direction])
     return run_sequence(
         call.x, call.states(direction), call.params(direction), call.spec,
         lengths=call.lengths, resets=call.resets, seed=call.seed, place=Place(call.layer, direction), shifts=shifts,
+        forced=None if forced is None else forced[direction],
     )  # fmt: skip
 
 

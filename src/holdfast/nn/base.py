@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,8 +23,12 @@ from holdfast.spec import CellSpec, Parameter, layer_input_size, parameter_suffi
 if TYPE_CHECKING:
     from os import PathLike
 
+    from holdfast.kernels.call import LayerCall
     from holdfast.nn.freeze import Frozen
     from holdfast.nn.trace import Recorder, Trace
+    from holdfast.reference.sequence import Forced
+
+    Forcing = Callable[[LayerCall], Sequence[Forced] | None]  # what to force in each direction of a call, None: nothing
 
 
 class AbstractRecurrent(nn.Module):
@@ -66,6 +70,7 @@ class AbstractRecurrent(nn.Module):
         self.spec, self.spec_key = spec, spec.key
         self.weight_drop, self.init, self.backend = float(weight_drop), init, backend
         self._recorder: Recorder | None = None
+        self._forcing: Forcing | None = None  # while gates are clamped
         # Listed once: a call reads them for each layer, and a compiled graph cannot trace the table's cache.
         self._names = {
             (place.layer, place.direction): tuple(
@@ -240,10 +245,10 @@ class AbstractRecurrent(nn.Module):
         return ", ".join(shown)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__({**state, "_recorder": None})
+        super().__setstate__({**state, "_recorder": None, "_forcing": None})
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_recorder": None}
+        return {**self.__dict__, "_recorder": None, "_forcing": None}
 
 
 def _check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> None:

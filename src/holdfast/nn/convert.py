@@ -32,7 +32,7 @@ _BACK = {ours: theirs for theirs, ours in TWINS.items()}
 
 # What torch.nn.RNNBase keeps besides its parameters, rebuilt by its own _init_flat_weights.
 _TORCH_ONLY = ("_flat_weights_names", "_flat_weights", "_flat_weight_refs", "_all_weights")
-_OURS_ONLY = ("spec", "spec_key", "weight_drop", "init", "backend", "_recorder", "_names")
+_OURS_ONLY = ("spec", "spec_key", "weight_drop", "init", "backend", "_recorder", "_forcing", "_names")
 
 
 def convert(model: Model) -> Model:

@@ -74,6 +74,7 @@ def _run_layer(layer: AbstractRecurrent, call: LayerCall, given: GivenBatch) -> 
     tracing = recorder is not None and recorder.wants_gates
     attach = tracing and recorder is not None and recorder.attach
     sink = recorder.flow_sink() if tracing and recorder is not None else None
+    forced = layer._forcing(call) if layer._forcing is not None else None
     x = call.x
     request = CallRequest(
         spec=call.spec,
@@ -91,11 +92,13 @@ def _run_layer(layer: AbstractRecurrent, call: LayerCall, given: GivenBatch) -> 
         trace=tracing,
         grad=call.wants_grad,
         flow=sink is not None,
+        clamped=forced is not None,
     )
     choice = choose(request, "reference" if attach else layer.backend)
     result = run_layer(
-        call, key=layer.spec_key, backend=choice.backend, grad=request.grad, trace=tracing, attach=attach, sink=sink
-    )
+        call, key=layer.spec_key, backend=choice.backend, grad=request.grad, trace=tracing, attach=attach, sink=sink,
+        forced=forced,
+    )  # fmt: skip
     if recorder is not None:
         recorder.note(call, request, choice, result, sink)
     return result

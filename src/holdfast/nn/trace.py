@@ -14,6 +14,7 @@ from holdfast.errors import HoldfastError
 from holdfast.kernels.call import LayerCall, LayerResult
 from holdfast.kernels.dispatch import CallRequest, Choice
 from holdfast.nn.base import AbstractRecurrent
+from holdfast.nn.stand_in import recurrent_layers
 from holdfast.reference.packing import callers_order, unpack
 from holdfast.spec import GATES
 
@@ -189,43 +190,18 @@ def record(model: nn.Module, *, attach: bool = False, gradients: bool = False) -
         >>> trace["encoder", 0, "forward"].f.shape
         torch.Size([7, 2, 5])
     """
-    from holdfast.nn.convert import computes_as, twin_of
-
     if attach and gradients:
         raise HoldfastError("attach=True keeps the graph for derivatives of your own; gradients=True needs it off.")
     trace = Trace()
     recorded: list[AbstractRecurrent] = []
-    replaced: list[nn.Module] = []
-    try:
-        for name, module in list(model.named_modules()):
-            if isinstance(module, AbstractRecurrent):
-                layer = module
-            elif computes_as(module, name) in (nn.LSTM, nn.GRU, nn.RNN):
-                if isinstance(module.__dict__.get("forward"), _ForwardThrough):
+    with recurrent_layers(model) as layers:
+        try:
+            for name, layer in layers.items():
+                if layer._recorder is not None:
                     raise HoldfastError(f"layer {name!r} is being recorded already; close that record() first.")
-                layer = twin_of(module)
-                module.forward = _ForwardThrough(layer, module)  # type: ignore[method-assign]
-                replaced.append(module)
-            else:
-                continue
-            if layer._recorder is not None:
-                raise HoldfastError(f"layer {name!r} is being recorded already; close that record() first.")
-            layer._recorder = Recorder(trace, name, attach, gradients)
-            recorded.append(layer)
-        yield trace
-    finally:
-        for layer in recorded:
-            layer._recorder = None
-        for module in replaced:
-            del module.forward
-
-
-class _ForwardThrough:
-    """Stands in for a torch.nn layer's forward. An object, so that a copied model uses its own weights."""
-
-    def __init__(self, layer: AbstractRecurrent, module: nn.Module):
-        self.layer, self.module = layer, module
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.layer.train(self.module.training)
-        return self.layer(*args, **kwargs)
+                layer._recorder = Recorder(trace, name, attach, gradients)
+                recorded.append(layer)
+            yield trace
+        finally:
+            for layer in recorded:
+                layer._recorder = None

@@ -7,11 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from holdfast.reference.lstm import Force, unforced
 from holdfast.spec import CellSpec
 
 
 def gru_step(
-    from_x: Tensor, h_prev: Tensor, multiply_h: Callable[[Tensor, slice], Tensor], spec: CellSpec
+    from_x: Tensor,
+    h_prev: Tensor,
+    multiply_h: Callable[[Tensor, slice], Tensor],
+    spec: CellSpec,
+    force: Force = unforced,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Advance the unit one step.
 
@@ -24,6 +29,7 @@ def gru_step(
         from_x: [B, 3*H], the input's part of the gate sums, bias_ih included.
         h_prev: [B, H].
         multiply_h: Returns the given rows of R h (+ bias_hh, normalised where the spec says so) for an h.
+        force: Takes each gate's name and value, and returns what the unit goes on with.
 
     Returns:
         h [B, H] and the gates by name, each [B, H].
@@ -33,10 +39,11 @@ def gru_step(
     x_r, x_z, x_n = from_x.chunk(3, dim=-1)
     if spec.reset_order == "after":
         h_r, h_z, h_n = multiply_h(h_prev, slice(0, 3 * size)).chunk(3, dim=-1)
-        r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
+        r, z = force("r", (x_r + h_r).sigmoid()), force("z", (x_z + h_z).sigmoid())
         n = torch.tanh(x_n + r * h_n)
     else:
         h_r, h_z = multiply_h(h_prev, both).chunk(2, dim=-1)
-        r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
+        r, z = force("r", (x_r + h_r).sigmoid()), force("z", (x_z + h_z).sigmoid())
         n = torch.tanh(x_n + multiply_h((r * h_prev).to(h_prev.dtype), last))  # the gates are wider in half precision
+    n = force("n", n)
     return (1 - z) * n + z * h_prev, {"r": r, "z": z, "n": n}

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.nn.functional import layer_norm
 
 from holdfast.spec import LAYER_NORM_EPS, CellSpec
 
 Params = dict[str, Tensor]
+Force = Callable[[str, Tensor], Tensor]
+
+
+def unforced(name: str, value: Tensor) -> Tensor:
+    """Return a gate or a state as it was computed."""
+    return value
 
 
 def lstm_step(
-    pre: Tensor, c_prev: Tensor, params: Params, spec: CellSpec, shift: Tensor | None = None
+    pre: Tensor,
+    c_prev: Tensor,
+    params: Params,
+    spec: CellSpec,
+    shift: Tensor | None = None,
+    force: Force = unforced,
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Advance the memory cell one step, from the gate sums to the new output and cell state.
 
@@ -23,6 +36,7 @@ def lstm_step(
         pre: [B, G*H], W x + R h + b in the order of spec.gates.
         c_prev: [B, H].
         shift: [B, H], added to c before anything reads it: zeros, whose gradient is that of c.
+        force: Takes each gate's name and value, and c's, and returns what the cell goes on with.
 
     Returns:
         h [B, H] (before the projection), c [B, H], and the gates by name, each [B, H].
@@ -36,14 +50,14 @@ def lstm_step(
     def gate(name: str, c: Tensor) -> Tensor:
         return (rows[name] + peep[name] * c if name in peep else rows[name]).sigmoid()
 
-    i = gate("i", c_prev)
-    f = gate("f", c_prev) if "f" in rows else forget_without_gate(i, spec)
-    g = rows["g"].tanh()
+    i = force("i", gate("i", c_prev))
+    f = force("f", gate("f", c_prev) if "f" in rows else forget_without_gate(i, spec))
+    g = force("g", rows["g"].tanh())
     c = f * c_prev + i * g
     if spec.layer_norm == "state":
         c = normalise_cell(c, params)
-    c = c if shift is None else c + shift
-    o = gate("o", c)  # the output gate sees the new cell state
+    c = force("c", c if shift is None else c + shift)
+    o = force("o", gate("o", c))  # the output gate sees the new cell state
     read = normalise_cell(c, params) if spec.layer_norm == "ba2016" else c
     return o * read.tanh(), c, {"i": i, "f": f, "g": g, "o": o}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,13 +10,15 @@ from torch import Tensor
 from torch.nn.functional import layer_norm
 
 from holdfast.reference.gru import gru_step
-from holdfast.reference.lstm import lstm_step
+from holdfast.reference.lstm import Force, lstm_step, unforced
 from holdfast.reference.masks import drop_mask
 from holdfast.reference.rnn import rnn_step
 from holdfast.spec import GATES, LAYER_NORM_EPS, CellSpec, parameter_table
 
 Params = dict[str, Tensor]
 Shifts = tuple[Tensor, "Tensor | None"]
+Forced = Mapping[str, tuple[Tensor, Tensor]]
+"""By gate or state: where it is forced, [T, B, units] bool, and to what, of the same shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def run_sequence(
     seed: Tensor | None = None,
     place: Place = Place(),
     shifts: Shifts | None = None,
+    forced: Forced | None = None,
 ) -> SequenceResult:
     """Run one layer in one direction over a sequence.
 
@@ -70,6 +74,8 @@ def run_sequence(
         seed: The mask seed of this call; None means evaluation, where zoneout is its expectation.
         shifts: Added to h(t) [T, B, H or P] after zoneout and to the c(t) [T, B, H] that h(t) reads. They are zeros,
             whose gradients are the total derivatives of a loss by these states.
+        forced: Gates and states to replace by given values before anything reads them, the "h" of an RNN's gate being
+            its state. A tied f follows a forced i; c and h are forced after zoneout too.
 
     Returns:
         Output, final state, gates and cells; half-precision inputs keep c and the gates in float32 inside.
@@ -91,7 +97,9 @@ def run_sequence(
         if cuts is not None:
             h = torch.where(cuts[t][:, None], start[0], h)
             c = c if c is None else torch.where(cuts[t][:, None], start[1], c)
-        h_new, c_new, gates = _step(from_x[t], h, c, named, spec, masks.at(t), _shifts_at(shifts, t))
+        h_new, c_new, gates = _step(
+            from_x[t], h, c, named, spec, masks.at(t), _shifts_at(shifts, t), _force_at(forced, t)
+        )
         if active is not None:
             row = active[t][:, None]
             per_step.append(_zero_padding(row, h_new, gates, c_new))
@@ -118,6 +126,19 @@ def _shifts_at(shifts: Shifts | None, t: int) -> tuple[Tensor | None, Tensor | N
     return shifts[0][t], None if shifts[1] is None else shifts[1][t]
 
 
+def _force_at(forced: Forced | None, t: int) -> Force:
+    if not forced:
+        return unforced
+
+    def force(name: str, value: Tensor) -> Tensor:
+        if name not in forced:
+            return value
+        where, to = forced[name]
+        return torch.where(where[t], to[t].to(value.dtype), value)
+
+    return force
+
+
 def _step(
     from_x: Tensor,
     h_prev: Tensor,
@@ -126,6 +147,7 @@ def _step(
     spec: CellSpec,
     masks: _StepMasks,
     shifts: tuple[Tensor | None, Tensor | None],
+    force: Force,
 ) -> tuple[Tensor, Tensor | None, Tensor]:
     """Advance any family one step; returns h, c and the gates stacked [B, len(GATES), H]."""
     wide = from_x.dtype
@@ -137,18 +159,18 @@ def _step(
 
     c = None
     if c_prev is not None:
-        h, c, gates = lstm_step(from_x + multiply_h(h_prev, slice(None)), c_prev, named, spec, shifts[1])
+        h, c, gates = lstm_step(from_x + multiply_h(h_prev, slice(None)), c_prev, named, spec, shifts[1], force)
         h = h.to(h_prev.dtype)
         if spec.projected:
             h = h @ named["weight_hr"].t()
-        c = _zoneout(c, c_prev, spec.zoneout_c, masks.keep_c)
+        c = force("c", _zoneout(c, c_prev, spec.zoneout_c, masks.keep_c))
     elif spec.family == "gru":
-        h, gates = gru_step(from_x, h_prev, multiply_h, spec)
+        h, gates = gru_step(from_x, h_prev, multiply_h, spec, force)
     else:
         h = rnn_step(from_x + multiply_h(h_prev, slice(None)), spec)
         gates = {"h": h}
     h = _zoneout(h.to(h_prev.dtype), h_prev, spec.zoneout_h, masks.keep_h)
-    h = h if shifts[0] is None else h + shifts[0].to(h.dtype)
+    h = force("h", h if shifts[0] is None else h + shifts[0].to(h.dtype))
     return h, c, torch.stack([gates[name] for name in GATES[spec.family]], dim=-2)
 
 

@@ -104,6 +104,18 @@ class AbstractEstimator(Generic[Config, Network]):
         estimator._network().to(estimator.device).eval()
         return estimator
 
+    def losses_of(self, batch: Any) -> tuple[torch.Tensor, Any]:
+        """Return the losses [B] that `holdfast.gradient_flow` follows back, with their graph, and each row's steps.
+
+        Args:
+            batch: What `evaluate` takes.
+
+        Returns:
+            One loss a row: of a sequence of answers that of the last one alone. Lengths [B] where the network is not
+            told them itself, else None.
+        """
+        raise NotImplementedError
+
     def _facts(self) -> dict[str, Any]:
         """Return what the network does not hold, as JSON by file name."""
         return {}

@@ -23,6 +23,7 @@ from holdfast.tasks.classify.data import (
     kind_of,
     listed,
     number_classes,
+    pad,
     read_labels,
 )
 from holdfast.tasks.classify.decode import logits_of, probabilities, stream_probabilities
@@ -183,6 +184,14 @@ class Classifier(SklearnConventions, AbstractEstimator[ClassifyConfig, ClassifyN
         loss = torch.nn.functional.cross_entropy(logits, torch.as_tensor(numbers))
         return {"loss": float(loss), **_report(self.classes_, numbers, logits.argmax(1).numpy())}
 
+    def losses_of(self, batch: Any) -> tuple[torch.Tensor, None]:
+        """Return the loss in nats [N] of labelled examples: the pair (X, y), or a table."""
+        rows, numbers = self._examples(*(batch if isinstance(batch, tuple) else (batch, None)))
+        network, padded = self._network(), pad(rows)
+        inputs, lengths = (torch.as_tensor(array).to(self.device) for array in (padded.inputs, padded.lengths))
+        labels = torch.as_tensor(numbers).to(self.device)
+        return torch.nn.functional.cross_entropy(network(inputs, lengths), labels, reduction="none"), None
+
     def _facts(self) -> dict[str, Any]:
         _, reader = self._ready()
         return {READER_FILE: {"classes": self.classes_.tolist(), **reader.to_dict()}}
@@ -217,7 +226,7 @@ class Classifier(SklearnConventions, AbstractEstimator[ClassifyConfig, ClassifyN
         numbers = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
         wrong = self.classes_[numbers] != labels
         if wrong.any():
-            raise DataError(f"The validation data has the label {labels[wrong][0]!r}, which no training example has.")
+            raise DataError(f"The data has the label {labels[wrong][0]!r}, which no training example has.")
         _, reader = self._ready()
         return reader.rows(x), numbers.astype(np.int64)
 

@@ -14,6 +14,7 @@ from holdfast.tasks.forecast.decode import calibrate, forecast_calibrated, forec
 from holdfast.tasks.forecast.fitting import FitTask, first_shape
 from holdfast.tasks.forecast.folds import Split, training_picks
 from holdfast.tasks.forecast.linear import choose_shape
+from holdfast.tasks.forecast.measure import last_windows
 from holdfast.tasks.forecast.model import ForecastNetwork, build_network, first_spread, forecast_layers
 from holdfast.tasks.forecast.windows import (
     Doubles,
@@ -106,6 +107,13 @@ class DirectDecoder:
         """
         reader = WindowReader(series, self.network.shape, seen)
         return (forecast_calibrated if calibrated else forecast_windows)(self.network, reader, rows, origins)
+
+    def last_losses(self, series: Series) -> torch.Tensor:
+        """Return the loss [S] of forecasting the last steps of each series, the mean over those of the horizon."""
+        reader = WindowReader(series, self.network.shape)
+        rows, origins = last_windows(series, self.network.shape.horizon, 1, None)
+        losses, known = self.network.losses(reader.read(rows, origins))
+        return (losses * known).sum(1) / known.sum(1).clamp_min(1)
 
     def carry(self, series: Series, before: Any = None) -> None:
         """Return None: a window is scaled by its own values, so no state outlives it."""

@@ -120,11 +120,16 @@ class ForecastNetwork(TaskNetwork):
         features = torch.nn.functional.gelu(features.view(len(hidden), self.shape.horizon, STEP_FEATURES))
         return modules[f"output{number}"](torch.cat([features, future], dim=-1))
 
-    def loss(self, windows: Windows) -> tuple[Tensor, float]:
-        """Return the mean loss over known future values, and how many there are."""
+    def losses(self, windows: Windows) -> tuple[Tensor, Tensor]:
+        """Return the loss of each future value [B, H], and 1 where it is known."""
         outputs = self(windows)
         target, known = (torch.as_tensor(part).to(outputs) for part in (windows.target, windows.known))
         losses = student_loss(outputs, target) if self.config.loss == "student" else quantile_loss(outputs, target)
+        return losses, known
+
+    def loss(self, windows: Windows) -> tuple[Tensor, float]:
+        """Return the mean loss over known future values, and how many there are."""
+        losses, known = self.losses(windows)
         count = float(windows.known.sum())
         return (losses * known).sum() / (count or 1.0), count
 

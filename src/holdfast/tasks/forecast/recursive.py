@@ -26,6 +26,7 @@ from holdfast.tasks.forecast.decode import calibration_of, conformal_moves
 from holdfast.tasks.forecast.fitting import FitTask, first_shape
 from holdfast.tasks.forecast.folds import Split
 from holdfast.tasks.forecast.linear import choose_shape
+from holdfast.tasks.forecast.measure import last_windows
 from holdfast.tasks.forecast.model import QUANTILES, first_spread
 from holdfast.tasks.forecast.paths import PATHS, States, each, even_chances, roll
 from holdfast.tasks.forecast.recursive_model import RecursiveNetwork, recursive_layers
@@ -149,6 +150,14 @@ class RecursiveDecoder:
             moves = calibration_of(self.network).weight.detach().double().cpu().numpy()
             numbers = np.sort(numbers + moves, axis=-1)
         return reader.restore(numbers, centre, scale)
+
+    def last_losses(self, series: Series) -> Tensor:
+        """Return the loss [S] of forecasting the last step of each series from the true steps before."""
+        reader = StepReader(series, self.network.shape)
+        rows, origins = last_windows(series, 1, 1, None)
+        steps = reader.read_until(rows, self._starts(reader, rows, origins), origins, origins + 1)
+        losses, known = self.network.losses(replace(steps, lengths=steps.lengths - 1))  # all but the step forecast
+        return (losses * known).sum(1)
 
     def carry(self, series: Series, before: Carried | None = None) -> Carried:
         """Return what is to be kept of all series; what `before` read already is not read again.

@@ -63,10 +63,15 @@ class RecursiveNetwork(TaskNetwork):
             found.append(outputs_around(middle, raw + spread, self.config.loss))
         return sum(found[1:], start=found[0]) / len(found)
 
-    def loss(self, windows: Steps) -> tuple[Tensor, float]:
-        """Return the mean loss over known next steps, and how many there are."""
+    def losses(self, windows: Steps) -> tuple[Tensor, Tensor]:
+        """Return the loss of each next step [B, T], and 1 where it is known and counts."""
         outputs, target, known = self(windows), self.tensor(windows.target), self.tensor(windows.known)
         losses = student_loss(outputs, target) if self.config.loss == "student" else quantile_loss(outputs, target)
+        return losses, known
+
+    def loss(self, windows: Steps) -> tuple[Tensor, float]:
+        """Return the mean loss over known next steps, and how many there are."""
+        losses, known = self.losses(windows)
         count = float(windows.known.sum())
         return (losses * known).sum() / (count or 1.0), count
 

@@ -20,13 +20,7 @@ from holdfast.tasks.forecast.data import SeriesTable, default_season
 from holdfast.tasks.forecast.decode import check_calibrated, check_levels, forecast_frame
 from holdfast.tasks.forecast.direct import DirectDecoder
 from holdfast.tasks.forecast.folds import Split, seen_before, split_series
-from holdfast.tasks.forecast.inputs import (
-    Reading,
-    check_positive,
-    learn_scales,
-    make_series,
-    with_future,
-)
+from holdfast.tasks.forecast.inputs import Reading, check_positive, learn_scales, make_series, with_future
 from holdfast.tasks.forecast.measure import cutoff_frame, last_windows, score_beside_baselines
 from holdfast.tasks.forecast.model import ForecastNetwork
 from holdfast.tasks.forecast.plot import plot_forecast
@@ -318,6 +312,10 @@ class Forecaster(AbstractEstimator[ForecastConfig, ForecastNetwork | RecursiveNe
         forecasts = self._cross_validated(series, table, n_windows, step_size, levels, conformal)
         shape = self._ready()[1]
         return score_beside_baselines(forecasts, table, shape.horizon, shape.season, levels)
+
+    def losses_of(self, batch: Any = None) -> tuple[torch.Tensor, None]:
+        """Return the loss of forecasting the end of each series [S] of a frame; None: of those of `fit`."""
+        return self._decoder().last_losses(self._whole_series_of(batch)[0]), None
 
     def plot(self, df: Any, forecast: pandas.DataFrame, path: Folder) -> None:
         """Write a picture of a forecast beside the series it goes on from, up to six of them, a panel each.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -82,6 +83,14 @@ class LanguageNetwork(TaskNetwork):
         total = float(batch.weights.sum(dtype="float64"))
         # A batch without any weight has no loss; its sum is an exact zero.
         return (nll * weights[counts]).sum() / (total or 1.0), state, total
+
+    def last_losses(self, batch: Batch, lengths: Sequence[int]) -> Tensor:
+        """Return the loss in nats [B] of the last token of each row, which has `lengths` steps to read."""
+        device = next(self.parameters()).device
+        inputs, targets = (torch.as_tensor(array).to(device) for array in (batch.inputs, batch.targets))
+        last, rows = torch.as_tensor(lengths, device=device) - 1, torch.arange(len(lengths), device=device)
+        logits = self.modules_by_name["output"](self.hidden(inputs)[0][last, rows])
+        return torch.nn.functional.cross_entropy(logits, targets[last, rows], reduction="none")
 
     @torch.no_grad()
     def token_nats(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:

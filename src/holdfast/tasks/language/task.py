@@ -21,6 +21,7 @@ from holdfast.tasks.language.data import (
     TokenStore,
     hold_out,
     open_source,
+    pad_documents,
     read_documents,
     tokenize,
 )
@@ -123,6 +124,13 @@ class LanguageModel(AbstractEstimator[LanguageConfig, LanguageNetwork]):
         if documents is not None:
             return score_documents(network, read_documents(documents, weights, tokenizer), tokenizer.unknown)
         return score_text(network, tokenize(open_source(text, files), tokenizer))
+
+    def losses_of(self, batch: str | Documents) -> tuple[torch.Tensor, list[int]]:
+        """Return the loss in nats of the last token of a text, or of each document, given all before it."""
+        network, tokenizer = self._ready()
+        documents = read_documents([batch] if isinstance(batch, str) else list(batch), None, tokenizer)
+        lengths = [len(document.ids) - 1 for document in documents]
+        return network.last_losses(pad_documents(documents), lengths), lengths
 
     @overload
     def generate(

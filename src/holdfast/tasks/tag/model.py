@@ -11,12 +11,14 @@ from torch import Tensor
 
 from holdfast.layers import CrfLayer, DropoutLayer, EmbeddingLayer, Layer, LinearLayer, PoolingLayer, RecurrentLayer
 from holdfast.nn.build import build_layers
+from holdfast.nn.crf import log_partition
 from holdfast.tasks.cells import cell_spec
 from holdfast.tasks.estimator import TaskNetwork
 from holdfast.tasks.tag.config import TagConfig
 from holdfast.tasks.tag.data import AFFIXES, SHAPES, UNKNOWN, Batch, Vocabulary
 
 SHAPE_SIZE, AFFIX_SIZE = 8, 16
+IMPOSSIBLE = -1e4  # the score of a tag that is known not to be
 
 
 def tag_layers(config: TagConfig, vocabulary: Vocabulary) -> list[Layer]:
@@ -102,6 +104,20 @@ class TagNetwork(TaskNetwork):
             labels = self._tensor(batch.intents)
             loss = loss + torch.nn.functional.cross_entropy(intents, labels, ignore_index=-1)
         return loss, {"count": float(count)}
+
+    def last_losses(self, batch: Batch) -> Tensor:
+        """Return the loss in nats [B] of the last word's tag of each sentence; a chain sums over the other tags."""
+        scores, tags, lengths = self(batch)[0], self._tensor(batch.tags), self._tensor(batch.lengths)
+        rows = torch.arange(len(lengths), device=scores.device)
+        last = tags[lengths - 1, rows]
+        if "crf" not in self.modules_by_name:
+            return torch.nn.functional.cross_entropy(scores[lengths - 1, rows], last, reduction="none")
+        crf: Any = self.modules_by_name["crf"]
+        others = torch.ones_like(scores, dtype=torch.bool)
+        others[:] = torch.arange(len(scores), device=scores.device)[:, None, None] == (lengths - 1)[:, None]
+        others[lengths - 1, rows, last] = False
+        told = log_partition(crf.chain, scores.masked_fill(others, IMPOSSIBLE), lengths)
+        return log_partition(crf.chain, scores, lengths) - told
 
     def _parts(self, batch: Batch) -> list[tuple[Any, NDArray[np.int64]]]:
         return [(self.modules_by_name["words"], batch.words), (self.modules_by_name["shapes"], batch.shapes)]

@@ -142,6 +142,17 @@ class Tagger(AbstractEstimator[TagConfig, TagNetwork]):
         given = check_scheme(given, vocabulary.scheme, reading.mend)[1]
         return _score(network, vocabulary, given)
 
+    def losses_of(self, batch: Iterable[Any]) -> tuple[torch.Tensor, None]:
+        """Return the loss in nats of the last word's tag of each sentence, given as pairs (words, tags).
+
+        Where a chain scores the tags it is the likelihood of that tag, whatever the others are.
+        """
+        network, vocabulary = self._ready()
+        given = check_scheme(pair_up(batch, None, None), vocabulary.scheme, Reading().mend)[1]
+        encoded = EncodedSentences(given, vocabulary)
+        encoded.check_known(given)
+        return network.last_losses(encoded.batch(range(len(given)))), None
+
     def tag(self, words: Any, *, proba: bool = False) -> Any:
         """Return the tag of each word of a sentence.
 
