@@ -73,12 +73,17 @@ async def answer(work: Callable[..., Any], *arguments: Any) -> Response:
     return json_response(await run_in_threadpool(work, *arguments))
 
 
-def tensors_response(request: Request, content: bytes) -> Response:
-    """Return the bytes of a safetensors file, or that the browser has them already."""
-    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+async def tensors_response(request: Request, work: Callable[..., bytes], *arguments: Any) -> Response:
+    """Do the work in a thread and return the bytes of a safetensors file, or that the browser has them already.
+
+    A trace never changes and its name is used once, so the address alone tells what the bytes are.
+    """
+    address = f"{request.url.path}?{request.url.query}"
+    tag = f'"{hashlib.sha256(address.encode()).hexdigest()[:32]}"'
     headers = {"etag": tag, "cache-control": "private, no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
+    content = await run_in_threadpool(work, *arguments)
     return Response(content, headers=headers, media_type=TENSORS)
 
 
@@ -126,13 +131,13 @@ async def _frames(request: Request) -> Response:
 
 
 async def _maps(request: Request) -> Response:
-    return tensors_response(request, await run_in_threadpool(tracing.maps_of, *_of_trace(request)))
+    return await tensors_response(request, tracing.maps_of, *_of_trace(request))
 
 
 async def _unit(request: Request) -> Response:
     unit = Asked(request.path_params).whole("unit")
     studio, id, asked = _of_trace(request)
-    return tensors_response(request, await run_in_threadpool(tracing.unit_of, studio, id, unit, asked))
+    return await tensors_response(request, tracing.unit_of, studio, id, unit, asked)
 
 
 async def _order(request: Request) -> Response:

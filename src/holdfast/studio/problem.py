@@ -12,7 +12,6 @@ TITLES = {
     404: "Not found",
     405: "Not a way to ask",
     409: "Not now",
-    410: "No longer there",
     413: "Too large",
     415: "Not a kind that is read",
     422: "This does not fit",

@@ -13,10 +13,10 @@ from holdfast.studio.subject import BrokenSubject, Subject, open_subject, shippe
 from holdfast.studio.traces import TraceStore
 
 TEXT = (
-    "I grew up in France with two brothers. Felix had a dog called Biscuit. Clara sent me a photograph from Japan. "
-    "Yuki and I used to meet near the theatre. So today I speak fluent"
+    "I grew up in France. The soup was cold. I read the same book three times that year. We took the night train to "
+    "Thailand. That is why I speak fluent"
 )
-"""What the page shows first: a held-out document of the long-memory demo, 30 words from the country to its language."""
+"""What the page shows first: a held-out document of the long-memory demo, 26 words from the country to its language."""
 KEY = "France"
 ALTERNATIVES = ("Germany", "Poland", "Turkey", "Greece", "Finland", "Brazil")
 """Countries that can take the place of the key word; the text visits none of them."""

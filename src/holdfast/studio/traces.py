@@ -72,7 +72,7 @@ class TraceStore:
         with self._lock:
             if id not in self._traces:
                 hint = f"The last {self._most_kept} traces are kept. Run the text again."
-                raise Problem(410, "This trace is not kept any more.", hint, self._most_kept)
+                raise Problem(404, "This trace is not kept any more.", hint, self._most_kept)
             self._traces.move_to_end(id)
             return self._traces[id]
 
@@ -81,11 +81,6 @@ class TraceStore:
 
     def _total(self) -> int:
         return sum(kept.values for kept in self._traces.values())
-
-
-def expected_values(run_steps: int, places: Any, spec_letters: int, versions: int) -> int:
-    """Return how many values a trace would hold: steps, times units and letters of each layer, times versions."""
-    return run_steps * spec_letters * versions * sum(place.hidden * place.directions for place in places)
 
 
 def check_room(values: int, steps: int) -> None:
