@@ -28,7 +28,7 @@ const STRINGS = {
  *
  * options: title, description, xLabel, yLabel, log, floor (least value shown on a log axis), range [low, high], height,
  * format(value), xText(x) for the crosshair, file (name of saved files), strings, onCross(x).
- * series: [{name, values, at (x of each value, else 0, 1, 2 ...), colour (custom property), dash, thin, low, high}];
+ * series: [{name, short (label where there is little room), legend, values, at (x of each value, else 0, 1, 2 ...), colour (custom property), dash, thin, low, high}];
  * low and high draw a band.
  */
 export function lineChart(root, options) {
@@ -102,8 +102,8 @@ function fillTable(chart) {
 function drawChart(chart) {
   const { options, series, xs } = chart;
   const width = Math.max(280, Math.round(chart.frame.clientWidth));
-  const texts = series.map((line) => line.name);
-  const right = 20 + Math.max(20, ...texts.map((text) => text.length * 7.4));
+  chart.label = (line) => (width < 480 && line.short) || line.name;
+  const right = 20 + Math.max(20, ...series.map((line) => chart.label(line).length * 7.4));
   const box = { left: MARGIN.left, top: MARGIN.top, right: width - right, bottom: options.height - MARGIN.bottom };
   const drawn = series.flatMap((line) => [...line.values, ...(line.low ?? []), ...(line.high ?? [])]);
   const [low, high] = options.range ?? chartRange(drawn, options.log, options.floor);
@@ -173,12 +173,12 @@ function pathOf(points, limit) {
   }).join("");
 }
 
-function endLabels({ series, box, x, y, low, options }) {
+function endLabels({ series, box, x, y, low, options, label: labelOf }) {
   const labels = series.map((line) => {
     const gone = options.log ? line.values.findIndex((value) => value < low) : -1;
     const last = gone < 0 ? line.values.length - 1 : gone;
     const leaves = gone >= 0;
-    const text = leaves ? `${line.name} ↓` : line.name;
+    const text = leaves ? `${labelOf(line)} ↓` : labelOf(line);
     const width = text.length * 7.4;
     const left = Math.min(x(xOf(line, last)) + 7, leaves ? box.right - width : Infinity);
     return { line, text, x: left, y: leaves ? box.bottom - 12 : y(line.values[last]), width, height: LINE_HEIGHT };
