@@ -1,4 +1,4 @@
-"""Record the two runs that the Gradient view shows before the reader's first: forget bias 1, and the logarithm of the length.
+"""Record the two runs that the Gradient view shows before the reader's first: forget bias 1, and one that holds.
 
     python -m benchmarks.gradient_example
 
@@ -21,7 +21,7 @@ from holdfast.studio.gradient_training import Training
 FILE = Path(holdfast.__file__).parent / "studio" / "static" / "gradient-example.json"
 LENGTH = 100
 BIASES = (1.0, round(math.log(LENGTH), 1))
-PICTURES = (0, 50, 100, 200, 300)
+PICTURES = (0, 40, 80, 120, 200)
 """Steps whose curves are kept."""
 LOSS_EVERY = 10
 DIGITS = 3
@@ -32,7 +32,9 @@ def record_run(settings: GradientSettings) -> dict[str, Any]:
     training, events = Training(settings), []
     while True:
         if training.count in PICTURES:
-            events.append(shorter(training.event()))
+            event = training.event()
+            event["forget"].pop("gru")  # not drawn
+            events.append(shorter(event))
         elif training.count % LOSS_EVERY == 0:
             events.append({name: shorter(training.standing()[name]) for name in ("step", "loss", "solved")})
         if training.done:

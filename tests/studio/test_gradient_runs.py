@@ -96,7 +96,9 @@ def test_streamed_curves_are_those_of_brute_force(task):
         expected = [brute_force(cell, learner) for learner in learners]
         np.testing.assert_allclose(event["flow"][cell], np.mean([one["h"] for one in expected], axis=0), rtol=1e-4)
         if cell == "lstm":
-            np.testing.assert_allclose(event["flow_c"][cell], np.mean([one["c"] for one in expected], axis=0), rtol=1e-4)
+            np.testing.assert_allclose(
+                event["flow_c"][cell], np.mean([one["c"] for one in expected], axis=0), rtol=1e-4
+            )
     assert list(event["flow_c"]) == ["lstm"]
     assert list(event["forget"]) == ["lstm", "gru"]
 
@@ -119,7 +121,7 @@ def test_equal_seeds_give_equal_runs_and_others_do_not():
 
 
 def test_easy_task_is_solved_and_then_said_so():
-    training = Training(GradientSettings(task="latch", length=8, seeds=1, steps=120, cells=("lstm",)))
+    training = Training(GradientSettings(task="latch", length=8, seeds=1, rate=0.01, steps=120, cells=("lstm",)))
     assert training.event()["solved"] == {"lstm": [0, 1]}
     while not training.done:
         training.step()
@@ -154,15 +156,17 @@ def test_numbers_beyond_the_limits_are_refused_with_the_limit(name):
     low, high = LIMITS[name]
     for value, limit in ((high * 2 + 1, high), (low - 1, low)):
         with pytest.raises(Problem, match=name) as caught:
-            GradientSettings.from_dict({name: value if isinstance(getattr(GradientSettings, name), float) else int(value)})
+            GradientSettings.from_dict(
+                {name: value if isinstance(getattr(GradientSettings, name), float) else int(value)}
+            )
         assert caught.value.limit == limit
         assert f"{high:g}" in caught.value.hint
 
 
 @pytest.mark.parametrize(
     "given",
-    [{"task": "chess"}, {"cells": []}, {"cells": ["lstm", "lstm"]}, {"cells": "lstm"}, {"cells": ["mlp"]}, {"bias": "1"},
-     {"length": 30.5}, {"rate": float("nan")}, {"seeds": True}, {"colour": 1}, [1]],
+    [{"task": "chess"}, {"cells": []}, {"cells": ["lstm", "lstm"]}, {"cells": "lstm"}, {"cells": ["mlp"]},
+     {"bias": "1"}, {"length": 30.5}, {"rate": float("nan")}, {"seeds": True}, {"colour": 1}, [1]],
 )  # fmt: skip
 def test_what_is_no_setting_is_refused_with_a_hint(given):
     with pytest.raises(Problem) as caught:

@@ -43,9 +43,9 @@ class GradientSettings:
     length: int = 100
     bias: float = 1.0
     hidden: int = 16
-    rate: float = 0.01
+    rate: float = 0.003
     seeds: int = 3
-    steps: int = 300
+    steps: int = 200
     recurrent: float = 0.0
     seed: int = 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from holdfast.nn.base import AbstractRecurrent
 from holdfast.nn.gru import GRU
 from holdfast.nn.lstm import LSTM
 from holdfast.nn.rnn import RNN
@@ -31,7 +31,7 @@ SOLVED_BELOW = {"thirty": 0.1, "latch": 0.1, "adding": 0.01}
 """Mean loss of the last batches, all of them fresh, under which a network counts as having solved its task."""
 JUDGED = 20
 """How many last batches that mean is taken over."""
-MODULES: dict[str, type[AbstractRecurrent]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+MODULES: dict[str, type[LSTM | GRU | RNN]] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 KEEPING_GATE = {"lstm": "f", "gru": "z"}
 
 Doubles = NDArray[np.float64]
@@ -73,13 +73,14 @@ class Network(nn.Module):
         size = hidden_size(cell, settings.hidden)
         self.recurrent = MODULES[cell](FEATURES, size)
         self.head = nn.Linear(size, 1)
+        weights = dict(self.recurrent.named_parameters())
         with torch.no_grad():
             if cell in KEEPING_GATE:
                 start = GATES[cell].index(KEEPING_GATE[cell]) * size
-                self.recurrent.bias_ih_l0[start : start + size] = settings.bias
-                self.recurrent.bias_hh_l0[start : start + size] = 0.0
+                weights["bias_ih_l0"][start : start + size] = settings.bias
+                weights["bias_hh_l0"][start : start + size] = 0.0
             elif settings.recurrent:
-                nn.init.orthogonal_(self.recurrent.weight_hh_l0, gain=settings.recurrent)
+                nn.init.orthogonal_(weights["weight_hh_l0"], gain=settings.recurrent)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return one number a row, [B], from what was read [T, B, 2]."""
@@ -95,7 +96,7 @@ def losses_of(network: nn.Module, batch: tuple[Tensor, Tensor], task: str) -> Te
 
 
 def flow_of(network: Network, batch: tuple[Tensor, Tensor], task: str) -> dict[str, Doubles]:
-    """Return curves by lag: "h" and "c", the mean over rows of the norm of d loss / d state; "kept", the gates' product.
+    """Return curves by lag: "h" and "c", the mean over rows of the norm of d loss / d state, and the gates' product.
 
     "kept" is the mean over units and rows of the product of f (or z) over the last k steps.
     """
@@ -175,7 +176,7 @@ class Training:
         """Return the step, and each cell's loss over the last batches and how many of its networks have solved it."""
         return {
             "step": self.count,
-            "loss": {cell: _number(np.mean([one.loss for one in own])) for cell, own in self.learners.items()},
+            "loss": {cell: _number(fmean(one.loss for one in own)) for cell, own in self.learners.items()},
             "solved": {cell: [sum(one.solved for one in own), len(own)] for cell, own in self.learners.items()},
             "done": self.done,
         }

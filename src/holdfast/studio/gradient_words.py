@@ -46,7 +46,8 @@ def fading(curve: Curve, owner: str) -> str:
         return f"{owner} grows: {lag} steps back it is {number(share)} times as large."
     if share >= HELD:
         return f"{owner} holds: {lag} steps back {percent(share)} is left."
-    return f"{owner} halves every {number(lag * math.log(2) / -math.log(share))} steps; {lag} steps back {percent(share)} is left."
+    half_life = lag * math.log(2) / -math.log(share)
+    return f"{owner} halves every {number(half_life)} steps; {lag} steps back {percent(share)} is left."
 
 
 def percent(share: float) -> str:

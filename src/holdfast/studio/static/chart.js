@@ -102,7 +102,7 @@ function fillTable(chart) {
 function drawChart(chart) {
   const { options, series, xs } = chart;
   const width = Math.max(280, Math.round(chart.frame.clientWidth));
-  chart.label = (line) => (width < 480 && line.short) || line.name;
+  chart.label = (line) => (width >= 520 ? line.name : line.thin ? "" : line.short ?? line.name); // the legend has them all
   const right = 20 + Math.max(20, ...series.map((line) => chart.label(line).length * 7.4));
   const box = { left: MARGIN.left, top: MARGIN.top, right: width - right, bottom: options.height - MARGIN.bottom };
   const drawn = series.flatMap((line) => [...line.values, ...(line.low ?? []), ...(line.high ?? [])]);
@@ -174,7 +174,7 @@ function pathOf(points, limit) {
 }
 
 function endLabels({ series, box, x, y, low, options, label: labelOf }) {
-  const labels = series.map((line) => {
+  const labels = series.filter((line) => labelOf(line)).map((line) => {
     const gone = options.log ? line.values.findIndex((value) => value < low) : -1;
     const last = gone < 0 ? line.values.length - 1 : gone;
     const leaves = gone >= 0;

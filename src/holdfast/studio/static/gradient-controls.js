@@ -42,8 +42,9 @@ export function gradientControls(context, actions) {
   const more = h("details.gradient-more", {}, h("summary", {}, words.more),
     h("div.gradient-fields", {}, form.hidden.element, form.seeds.element, form.steps.element, form.rate.element,
       form.recurrent.element, cells.element));
-  const element = h("form.panel.gradient-controls", {}, presets,
-    h("div.gradient-fields", {}, form.task.element, form.length.element, form.bias.element), more,
+  const taskNote = h("p.note");
+  const element = h("form.panel.gradient-controls", {}, presets, form.task.element, taskNote,
+    h("div.gradient-fields", {}, form.length.element, form.bias.element), more,
     h("div.row", {}, train, stop, progress, status));
   element.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -55,6 +56,7 @@ export function gradientControls(context, actions) {
     const settings = settingsOf(state);
     for (const [name, field] of Object.entries(form)) field.show(settings[name], noteOf(name, settings));
     cells.show(settings.cells);
+    taskNote.textContent = words.taskNotes[settings.task];
     hold.textContent = words.hold(holdingBias(settings.length));
   }
 

@@ -8,7 +8,7 @@ const LIMITS = { length: [4, 500], bias: [-10, 10], hidden: [1, 64], seeds: [1, 
 const MOST_CURVES = 200;
 
 /** What the view asks for where the address says nothing. */
-export const FIRST_SETTINGS = { task: "latch", cells: ["lstm", "gru", "rnn"], length: 100, bias: 1, hidden: 16, rate: 0.01, seeds: 3, steps: 300, recurrent: 0 };
+export const FIRST_SETTINGS = { task: "latch", cells: ["lstm", "gru", "rnn"], length: 100, bias: 1, hidden: 16, rate: 0.003, seeds: 3, steps: 200, recurrent: 0 };
 
 /** Loss that guessing gives: the entropy of a coin, and the variance of a sum of two numbers of U(0, 1). */
 export const GUESSING = { thirty: Math.LN2, latch: Math.LN2, adding: 1 / 6 };
@@ -79,9 +79,7 @@ export function flowLines(now, picture, before, earlier, scale) {
     lines.push({ ...CELL_LINES.lstm, name: "Π f", legend: words.product, values, dash: "2 4", thin: true });
   }
   if (!before || !earlier) return lines;
-  const onlyBias = labels.differing.join() === "bias";
-  const shown = before.settings.cells.filter((cell) => cell !== "rnn" || !onlyBias);
-  return [...lines, ...shown.map((cell) => ({ ...flowLine(cell, earlier, scale, labels.before), dash: "9 5", thin: true }))];
+  return [...lines, ...cellsBefore(before, labels).map((cell) => ({ ...flowLine(cell, earlier, scale, labels.before), dash: "9 5", thin: true }))];
 }
 
 function flowLine(cell, picture, scale, label) {
@@ -96,7 +94,7 @@ export function lossLines(now, before) {
   const labels = runLabels(now, before);
   const lines = lossesOf(now, labels.now);
   if (before && before.settings.task === now.settings.task) {
-    lines.push(...lossesOf(before, labels.before).map((line) => ({ ...line, dash: "9 5", thin: true })));
+    lines.push(...lossesOf(before, labels.before, cellsBefore(before, labels)).map((line) => ({ ...line, dash: "9 5", thin: true })));
   }
   const at = [0, Math.max(1, ...lines.flatMap((line) => line.at))];
   const guess = GUESSING[now.settings.task];
@@ -104,9 +102,14 @@ export function lossLines(now, before) {
   return lines;
 }
 
-function lossesOf(run, label) {
+// A bias changes nothing in an RNN: it is drawn once.
+function cellsBefore(before, { differing }) {
+  return before.settings.cells.filter((cell) => cell !== "rnn" || differing.join() !== "bias");
+}
+
+function lossesOf(run, label, cells = run.settings.cells) {
   const events = run.events.filter((event) => event.loss);
-  return run.settings.cells.map((cell) => ({
+  return cells.map((cell) => ({
     ...named(cell, label),
     at: events.map((event) => event.step),
     values: events.map((event) => event.loss[cell] ?? NaN),
@@ -115,5 +118,5 @@ function lossesOf(run, label) {
 
 function named(cell, label) {
   const { name, ...rest } = CELL_LINES[cell];
-  return { ...rest, name: label ? `${name}, ${label}` : name, short: name };
+  return { ...rest, name: label && !(cell === "rnn" && label.startsWith(words.differs.bias)) ? `${name}, ${label}` : name, short: name };
 }

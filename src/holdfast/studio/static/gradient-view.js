@@ -25,7 +25,6 @@ export function mount(root, context) {
     update(state, changed) {
       if (![...changed].some((key) => key.startsWith("g_") || key === "v")) return;
       view.controls.update(state);
-      view.taskNote.textContent = words.taskNotes[settingsOf(state).task];
       if (changed.has("g_scale")) draw(view);
     },
     unmount() {
@@ -40,7 +39,6 @@ export function mount(root, context) {
 
 function build(root, view) {
   view.controls = gradientControls(view.context, { train: () => train(view), stop: () => stop(view) });
-  view.taskNote = h("p.note");
   view.said = h("div.gradient-said");
   view.badge = h("p.note.gradient-recorded", { hidden: true });
   view.slider = h("input.grow", { type: "range", min: 0, max: 0, step: 1, "aria-label": words.after });
@@ -56,15 +54,15 @@ function build(root, view) {
   const left = h("div.panel.stack", {}, view.said, view.badge);
   const right = h("div.panel.stack");
   view.flow = lineChart(left, { title: words.flowTitle.share, description: words.flowAbout, xLabel: words.lag, log: true,
-    height: 340, xText: words.lagAt, file: "gradient-by-lag" });
+    height: 400, xText: words.lagAt, file: "gradient-by-lag" });
   left.append(h("div.row.gradient-scrub", {}, h("span.note", {}, words.after), view.slider, view.sliderNote),
-    h("div.row", {}, view.scaleButton, view.pinButton));
+    h("div.row.gradient-tools", {}, view.scaleButton, view.pinButton));
   view.loss = lineChart(right, { title: words.lossTitle, description: words.lossAbout, xLabel: words.update,
     height: 240, xText: words.updateAt, file: "gradient-loss" });
   right.append(h("div.table-wrap", { tabindex: 0, role: "region", "aria-label": words.solvedTitle }, view.solved));
   root.append(h("div.stack", {},
     h("div", {}, h("h2", {}, words.title), h("p.note.gradient-intro", {}, words.intro)),
-    view.controls.element, view.taskNote, h("div.columns", {}, left, right),
+    h("div.columns", {}, left, h("div.stack", {}, view.controls.element, right)),
     h("details.gradient-about", {}, h("summary", {}, words.about), ...words.notes.map((text) => h("p.note", {}, text)))));
   view.controls.train.disabled = view.context.api.embedded;
   if (view.context.api.embedded) view.controls.status.textContent = words.embedded;
