@@ -21,7 +21,7 @@ from holdfast.studio.gradient_training import Training
 FILE = Path(holdfast.__file__).parent / "studio" / "static" / "gradient-example.json"
 LENGTH = 100
 BIASES = (1.0, round(math.log(LENGTH), 1))
-PICTURES = (0, 40, 80, 120, 200)
+PICTURES = (0, 40, 100, 200)
 """Steps whose curves are kept."""
 LOSS_EVERY = 10
 DIGITS = 3
@@ -33,7 +33,7 @@ def record_run(settings: GradientSettings) -> dict[str, Any]:
     while True:
         if training.count in PICTURES:
             event = training.event()
-            event["forget"].pop("gru")  # not drawn
+            del event["forget"]["gru"], event["flow"]["lstm"]  # not drawn: its c is
             events.append(shorter(event))
         elif training.count % LOSS_EVERY == 0:
             events.append({name: shorter(training.standing()[name]) for name in ("step", "loss", "solved")})

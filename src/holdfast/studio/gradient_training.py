@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from holdfast.inside.gradients import gradient_flow
 from holdfast.nn.gru import GRU
 from holdfast.nn.lstm import LSTM
 from holdfast.nn.rnn import RNN
-from holdfast.nn.trace import record
 from holdfast.spec import GATES
 from holdfast.studio.gradient_settings import GradientSettings
 from holdfast.studio.gradient_words import sentence
@@ -96,20 +96,13 @@ def losses_of(network: nn.Module, batch: tuple[Tensor, Tensor], task: str) -> Te
 
 
 def flow_of(network: Network, batch: tuple[Tensor, Tensor], task: str) -> dict[str, Doubles]:
-    """Return curves by lag: "h" and "c", the mean over rows of the norm of d loss / d state, and the gates' product.
+    """Return curves by lag: "h" and "c", the norm of d loss / d state as a mean over rows, and "kept".
 
     "kept" is the mean over units and rows of the product of f (or z) over the last k steps.
     """
-    with record(network, gradients=True) as trace:
-        torch.autograd.grad(losses_of(network, batch, task).sum(), list(network.parameters()))
-    traced = trace["recurrent", 0, "forward"]
-    flows = {state: getattr(traced, f"d_{state}").double().norm(dim=-1).mean(1).flip(0).numpy() for state in "hc"
-             if state in traced.values}  # fmt: skip
-    gate = traced.values.get("f", traced.values.get("z"))
-    if gate is not None:
-        steps = gate.double().flip(0)[:-1]
-        flows["kept"] = torch.cat([torch.ones_like(steps[:1]), steps.cumprod(0)]).mean((1, 2)).numpy()
-    return flows
+    flow = gradient_flow(network, batch, lambda module, given: losses_of(module, given, task)).top
+    curves = {"h": flow.h, "c": flow.c, "kept": flow.kept}
+    return {name: curve for name, curve in curves.items() if curve is not None}
 
 
 class Learner:

@@ -54,7 +54,7 @@ function build(root, view) {
   const left = h("div.panel.stack", {}, view.said, view.badge);
   const right = h("div.panel.stack");
   view.flow = lineChart(left, { title: words.flowTitle.share, description: words.flowAbout, xLabel: words.lag, log: true,
-    height: 400, xText: words.lagAt, file: "gradient-by-lag" });
+    height: 460, xText: words.lagAt, file: "gradient-by-lag" });
   left.append(h("div.row.gradient-scrub", {}, h("span.note", {}, words.after), view.slider, view.sliderNote),
     h("div.row.gradient-tools", {}, view.scaleButton, view.pinButton));
   view.loss = lineChart(right, { title: words.lossTitle, description: words.lossAbout, xLabel: words.update,
