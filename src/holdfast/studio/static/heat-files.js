@@ -1,0 +1,84 @@
+// What a heat map hands out: the visible window as a table or as CSV, and the picture as PNG.
+
+import { valueAt } from "./heat-pixels.js";
+
+const MOST_CELLS = 4000;
+
+/** Build an HTML table of the visible window, rows and columns as drawn, cut at 4,000 cells and saying so. */
+export function windowTable(map, order, view, words, letter, format) {
+  const cols = Math.min(view.t1 - view.t0, 200);
+  const rows = Math.min(view.r1 - view.r0, Math.max(1, Math.floor(MOST_CELLS / cols)));
+  const table = document.createElement("table");
+  const caption = table.createCaption();
+  const cut = cols < view.t1 - view.t0 || rows < view.r1 - view.r0;
+  caption.textContent = `${letter}: words ${view.t0 + 1} to ${view.t0 + cols}, ${rows} units${cut ? " (zoom in to see the others)" : ""}`;
+  const head = table.createTHead().insertRow();
+  heading(head, "unit", "col");
+  for (let t = view.t0; t < view.t0 + cols; t += 1) heading(head, `${t + 1} ${words[t] ?? ""}`, "col");
+  const body = table.createTBody();
+  for (let row = view.r0; row < view.r0 + rows; row += 1) {
+    const line = body.insertRow();
+    heading(line, String(order[row]), "row");
+    for (let t = view.t0; t < view.t0 + cols; t += 1) {
+      line.insertCell().textContent = format(valueAt(map, order[row], t), 2);
+    }
+  }
+  return table;
+}
+
+function heading(row, text, scope) {
+  const cell = document.createElement("th");
+  cell.scope = scope;
+  cell.textContent = text;
+  row.append(cell);
+}
+
+/** Write the visible window as CSV: one line a step, one column a unit. */
+export function windowCsv(map, order, view, words, letter) {
+  const units = Array.from(order.slice(view.r0, view.r1));
+  const lines = [["step", "word", ...units.map((unit) => `${letter}_${unit}`)].join(",")];
+  for (let t = view.t0; t < view.t1; t += 1) {
+    lines.push([t + 1, quoted(words[t] ?? ""), ...units.map((unit) => valueAt(map, unit, t))].join(","));
+  }
+  return new Blob([`${lines.join("\n")}\n`], { type: "text/csv" });
+}
+
+function quoted(word) {
+  return /[",\n\r]/.test(word) ? `"${word.replaceAll('"', '""')}"` : word;
+}
+
+/** Paint the map with its margins, a title and a line of small print into one PNG, at least 1200 pixels wide. */
+export async function mapPng(heat, title, small) {
+  const style = getComputedStyle(heat.root);
+  const parts = [heat.bars, heat.canvas, heat.words];
+  const base = heat.root.getBoundingClientRect();
+  const scale = Math.max(2, 1200 / base.width);
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.round(base.width * scale);
+  canvas.height = Math.round((base.height + 70) * scale);
+  const pen = canvas.getContext("2d");
+  pen.scale(scale, scale);
+  pen.fillStyle = style.getPropertyValue("--ground").trim() || "#fff";
+  pen.fillRect(0, 0, base.width, base.height + 70);
+  pen.imageSmoothingEnabled = false;
+  for (const part of parts) {
+    const box = part.getBoundingClientRect();
+    if (box.width > 0) pen.drawImage(part, box.left - base.left, box.top - base.top + 36, box.width, box.height);
+  }
+  pen.fillStyle = style.getPropertyValue("--ink").trim() || "#111";
+  pen.font = "600 16px system-ui, sans-serif";
+  pen.fillText(title, 12, 24, base.width - 24);
+  pen.fillStyle = style.getPropertyValue("--muted").trim() || "#555";
+  pen.font = "12px system-ui, sans-serif";
+  pen.fillText(small, 12, base.height + 58, base.width - 24);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
+
+/** Hand a blob to the reader as a file. */
+export function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
