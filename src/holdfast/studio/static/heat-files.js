@@ -82,3 +82,10 @@ export function save(blob, name) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
+
+/** Ask the server for a whole trace as a file, and hand it to the reader. */
+export async function saveFile(context, question, kind) {
+  const trace = await context.store.traceOf(question);
+  const blob = await context.api.file("export", { kind, trace: trace.id, state: context.fragment() });
+  save(blob, `trace.${kind}`);
+}

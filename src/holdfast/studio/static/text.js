@@ -12,19 +12,6 @@ export function colouredText(root, label, handlers) {
   return new ColouredText(root, label, handlers);
 }
 
-/** Turn places counted in code points into places counted in JavaScript's units, where the two differ. */
-export function placesInText(text, tokens) {
-  if (!/[\ud800-\udfff]/.test(text)) return tokens.map(([, from, to]) => [from, to]);
-  const places = [];
-  let units = 0;
-  for (const point of text) {
-    places.push(units);
-    units += point.length;
-  }
-  places.push(units);
-  return tokens.map(([, from, to]) => [places[from] ?? units, places[to] ?? units]);
-}
-
 /** Sort a value of -1..1 into one of 15 bins, the middle one for zero. */
 export function binOf(value) {
   return Math.max(0, Math.min(BINS - 1, Math.round(((value + 1) / 2) * (BINS - 1))));
@@ -53,12 +40,22 @@ class ColouredText {
     this.root.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** Show a text and the places [[from, to], ...] of its tokens. */
-  read(text, places) {
-    if (this.text === text && this.places.length === places.length) return;
+  /** Show a text and the tokens [[token, from, to], ...] of its trace, the unknown ones underlined. */
+  read(text, { tokens, unknown = [] }) {
+    if (this.text === text && this.tokens === tokens) return;
     this.text = text;
-    this.places = places;
+    this.tokens = tokens;
+    let end = 0;
+    const placed = tokens.some(([, , to]) => to > 0);
+    this.places = placed ? tokens.map(([, from, to]) => [from, to]) : tokens.map(([token]) => {
+      const from = end;
+      end += token.length + 1;
+      return [from, from + token.length];
+    });
+    this.unknown = new Set(unknown);
+    this.here = -1;
     this.clear();
+    const { places } = this;
     if (places.length <= MOST_SPANS) this.build();
     else {
       this.spans = null;
@@ -73,7 +70,7 @@ class ColouredText {
     this.spans = this.places.map(([from, to], t) => {
       if (from > at) pieces.push(this.text.slice(at, from));
       const span = document.createElement("span");
-      span.className = "token";
+      span.className = this.unknown.has(t) ? "token unknown" : "token";
       span.dataset.t = String(t);
       span.textContent = this.text.slice(from, to);
       at = to;
