@@ -4,7 +4,7 @@ const FONT = "11px system-ui, sans-serif";
 
 /** Draw one bar a row, as long as the logarithm of its score, and as many unit numbers as fit. */
 export function drawBars(canvas, view, order, scores) {
-  const { pen, width, height, ink, muted, accent } = begin(canvas);
+  const { pen, width, height, ink, muted } = begin(canvas);
   const rows = view.r1 - view.r0;
   const high = height / rows;
   const every = Math.max(1, Math.ceil(13 / high));
@@ -14,7 +14,7 @@ export function drawBars(canvas, view, order, scores) {
     const unit = order[row];
     const y = (row - view.r0) * high;
     if (scale) {
-      pen.fillStyle = accent;
+      pen.fillStyle = muted;
       const long = scale(scores[unit]) * room;
       pen.fillRect(room - long, y + (high > 3 ? 0.5 : 0), long, Math.max(high > 3 ? high - 1 : high, 0.5));
     }

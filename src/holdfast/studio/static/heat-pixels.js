@@ -29,6 +29,7 @@ export function roundHalfEven(value) {
 
 /** Give the value of one unit at one step: exact where floats are known, else to the nearest byte. */
 export function valueAt(map, unit, step) {
+  if (map.values) return valueAt(map.values, unit, step);
   const place = unit * map.steps + step;
   if (map.exact) return map.exact[place];
   return map.signed ? ((map.data[place] - 128) * map.scale) / 127 : map.data[place] / 255;
@@ -57,6 +58,21 @@ export function rescale(map, scale) {
   const values = map.exact ?? Float32Array.from(map.data, (code) => ((code - 128) * map.scale) / 127);
   const data = quantise(values, true, scale);
   return makeMap({ ...map, data, scale });
+}
+
+/** Give every unit a scale of its own, its largest value either way; `values` keeps what was there. */
+export function ownScales(map) {
+  if (!map.signed) return map;
+  const exact = new Float32Array(map.units * map.steps);
+  for (let unit = 0; unit < map.units; unit += 1) {
+    let largest = 0;
+    for (let step = 0; step < map.steps; step += 1) largest = Math.max(largest, Math.abs(valueAt(map, unit, step)));
+    for (let step = 0; step < map.steps; step += 1) {
+      exact[unit * map.steps + step] = largest > 0 ? valueAt(map, unit, step) / largest : 0;
+    }
+  }
+  const data = quantise(exact, true, 1);
+  return { ...makeMap({ ...map, data, scale: 1 }), values: map };
 }
 
 /** Shrink the steps by a whole factor, keeping the value farthest from zero of each group. */

@@ -4,6 +4,7 @@ import { cellAt, clampTo, paint, pixelSize } from "./heat-pixels.js";
 import { drawBars, drawWords } from "./heat-margins.js";
 
 const DRAG_PIXELS = 6;
+const MOST_PIXELS = 8192; // a side, whatever the page around does
 
 /**
  * Put a heat map into `root`. `handlers`: onCursor({t, unit}) when a cell is chosen, onHover({t, unit} or null),
@@ -292,8 +293,8 @@ function outline(pen, x, y, width, height, ink, ground, ratio) {
 
 function fit(canvas, box) {
   const ratio = Math.min(2, window.devicePixelRatio || 1);
-  const width = Math.max(1, Math.round(box.clientWidth * ratio));
-  const height = Math.max(1, Math.round(box.clientHeight * ratio));
+  const width = clampTo(Math.round(box.clientWidth * ratio), 1, MOST_PIXELS);
+  const height = clampTo(Math.round(box.clientHeight * ratio), 1, MOST_PIXELS);
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
   return { width, height };

@@ -2,14 +2,14 @@
 
 import { memoryTexts } from "./strings-memory.js";
 
-export const LONG_MEMORY = 10; // words; a text whose key word is kept for fewer does not need long memory
+export const LONG_MEMORY = 20; // words; a text whose key word is kept for fewer does not need long memory
 
 /** Say what was found: {sentence, notes: [text, ...], unit} for one question in one place. */
-export async function claimOf(data, { question, place, key, others, model }) {
+export async function claimOf(data, { question, place, key, others, model, unit: chosen }) {
   const texts = memoryTexts.claim;
   const trace = await data.trace(question);
   if (key && trace.alternatives > 0) {
-    const found = await longestKept(data, question, place, key);
+    const found = await longestKept(data, question, place, key, chosen);
     return { ...keptClaim(found, key), notes: [texts.evidence(key, others.join(", "))] };
   }
   const tau = await data.order(question, place, "tau");
@@ -20,10 +20,14 @@ export async function claimOf(data, { question, place, key, others, model }) {
   return { sentence: model.reads === "series" ? texts.tauSeries(unit, half) : texts.tau(unit, half), notes: [texts.tauNote], unit };
 }
 
-/** Find the unit that keeps the key word longest: {unit, steps, room}, room being the steps from the word to the end. */
-export async function longestKept(data, question, place, key) {
+/**
+ * Find the unit that keeps the key word longest: {unit, steps, room}, room being the steps from the word to the end.
+ * Of units that keep it equally long, the chosen one is named.
+ */
+async function longestKept(data, question, place, key, chosen) {
   const [trace, order] = await Promise.all([data.trace(question), data.order(question, place, "keeps")]);
-  const unit = order.permutation[0];
+  const first = order.permutation[0];
+  const unit = order.score[chosen] === order.score[first] ? chosen : first;
   const start = trace.tokens.findIndex(([token]) => token === key || token.toLowerCase() === key.toLowerCase());
   return { unit, steps: order.score[unit] ?? 0, room: trace.T - Math.max(0, start) };
 }
@@ -32,16 +36,4 @@ function keptClaim({ unit, steps, room }, key) {
   const texts = memoryTexts.claim;
   if (steps < LONG_MEMORY) return { sentence: `${texts.notNeeded} ${texts.short(key, steps)}`, unit };
   return { sentence: (steps >= room ? texts.toEnd : texts.held)(unit, key, steps), unit };
-}
-
-/** Say how long the other language models' best units kept the same word, in one line; "" where none can tell. */
-export async function othersClaim(data, question, key, models) {
-  const found = [];
-  for (const model of models) {
-    if (model.id === question.model || model.error || model.task !== "language") continue;
-    const own = { model: model.id, text: question.text, alternatives: question.alternatives };
-    const { steps, room } = await longestKept(data, own, { layer: 0, direction: "forward" }, key);
-    found.push([model.name, steps, steps >= room]);
-  }
-  return found.length ? memoryTexts.claim.others(found) : "";
 }

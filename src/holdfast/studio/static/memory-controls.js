@@ -29,11 +29,13 @@ export function orderRow(context) {
   const sort = choice(texts.sort, (value) => context.setState({ sort: value }));
   const layer = choice(texts.layer, (value) => context.setState({ l: Number(value), u: -1 }));
   const direction = choice(texts.direction, (value) => context.setState({ d: value }));
+  const scale = choice(texts.scale, (value) => context.setState({ rows: value === "own" ? "own" : "" }));
   return {
-    elements: [sort.element, layer.element, direction.element],
+    elements: [sort.element, scale.element, layer.element, direction.element],
     update(state, model, alternatives) {
       const orders = model.family === "rnn" ? ["keeps", "cluster", "mean", "index"] : ["tau", "keeps", "cluster", "mean", "index"];
       sort.fill(orders.map((by) => [by, texts.sorts[by], by === "keeps" && !alternatives]), orders.includes(state.sort) ? state.sort : orders[0]);
+      scale.fill(Object.entries(texts.scales), state.rows === "own" ? "own" : "one");
       layer.fill(model.layers.map((one, n) => [String(n), String(n + 1)]), String(state.l));
       const both = (model.layers[state.l] ?? model.layers[0]).directions > 1;
       direction.fill((both ? ["forward", "backward"] : ["forward"]).map((one) => [one, texts.directions[one]]), state.d);

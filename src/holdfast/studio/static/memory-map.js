@@ -118,7 +118,7 @@ class MapPanel {
     new Uint32Array(image.data.buffer).set(tableOf(map));
     canvas.getContext("2d").putImageData(image, 0, 0);
     const to = colour.fmt(map.scale, 2).replace(/\.?0+$/, "");
-    const [low, high] = map.signed ? [`−${to}`, `+${to}`] : ["0", "1"];
+    const [low, high] = map.values ? [`− ${texts.ownScale}`, "+"] : map.signed ? [`−${to}`, `+${to}`] : ["0", "1"];
     this.legend.replaceChildren(h("span.note", {}, name), h("span", {}, low), canvas, h("span", {}, high));
   }
 

@@ -3,9 +3,9 @@
 import { h } from "./a11y.js";
 import { isAbort } from "./api.js";
 import { colour } from "./colour.js";
-import { difference, rescale } from "./heat-pixels.js";
+import { difference, ownScales, rescale } from "./heat-pixels.js";
 import { saveFile } from "./heat-files.js";
-import { claimOf, othersClaim } from "./memory-claim.js";
+import { claimOf } from "./memory-claim.js";
 import { compareRow, findForm, orderRow } from "./memory-controls.js";
 import { memoryData } from "./memory-data.js";
 import { mapPanel } from "./memory-map.js";
@@ -48,7 +48,8 @@ class MemoryView {
     this.body = h("div.stack", {}, words, h("div.columns", {}, picture, unit));
     this.root = h("div.memory.stack", {}, h("div.memory-head", {}, this.claim, this.notes), this.empty, this.body);
     root.append(this.root);
-    words.append(this.by);
+    const edit = h("button.button.quiet.small", { type: "button", onclick: () => document.getElementById("edit")?.click() }, context.strings.reader.edit);
+    words.append(h("div.row.spread", {}, this.by, edit));
     this.text = colouredText(words, "", { onStep: (t) => this.goTo({ t }) });
     words.append(this.find.element);
     const tools = h("div.memory-tools", {}, ...this.order.elements, ...this.compare.elements);
@@ -103,7 +104,7 @@ class MemoryView {
       this.turn += 1;
       this.run(() => this.load(state));
     } else {
-      if (changed.has("u")) this.run(() => this.showUnit(state));
+      if (changed.has("u")) this.run(() => Promise.all([this.showUnit(state), this.makeClaim(this.turn)]));
       else if (changed.has("t")) this.moveTo(state.t);
       if (changed.has("theme")) this.repaint();
     }
@@ -112,7 +113,7 @@ class MemoryView {
 
   wanted(state) {
     const { question } = memoryQuestion(this.context);
-    return [question, state.l, state.d, state.what, state.sort, state.b, state.b && state.ab, state.lock];
+    return [question, state.l, state.d, state.what, state.sort, state.b, state.b && state.ab, state.lock, state.rows];
   }
 
   controls(state) {
@@ -156,7 +157,8 @@ class MemoryView {
     const shownTrace = side === "b" ? otherTrace : trace;
     const words = shownTrace.tokens.map(([token]) => token);
     this.compare.tell(otherTrace && otherTrace.T !== trace.T ? texts.compare.unequal(trace.T, otherTrace.T) : "");
-    const picture = this.pictured(map, other, side, state.lock !== "0");
+    const whole = this.pictured(map, other, side, state.lock !== "0");
+    const picture = state.rows === "own" ? ownScales(whole) : whole;
     Object.assign(this.shown, { trace, map: picture, words, marked: words.indexOf(key) });
     const name = side === "d" ? texts.compare.legend(letter) : `${texts.letters[letter]} ${letter}`;
     this.map.show({ map: picture, order: null, words, cursor: this.cursor(), marked: this.shown.marked, letter, name });
@@ -221,17 +223,18 @@ class MemoryView {
     return { signed: true, to: letter === "c" ? most || 1 : Math.max(1, most) };
   }
 
-  /** Colour the words by the unit: on the scale of the map, so that word and cell agree. */
+  /** Colour the words by the unit, a state on the unit's own scale, which is printed beside. */
   paintText() {
-    const { map, unit, letter, side, lanes, otherLanes } = this.shown;
+    const { unit, letter, side, lanes, otherLanes } = this.shown;
     if (!lanes?.[letter]) return;
-    const values = Array.from(lanes[letter], (value, t) => {
-      if (side === "d") return t < map.steps ? (value - otherLanes[letter][t]) / map.scale : NaN;
-      return map.signed ? value / map.scale : value;
-    });
-    this.by.textContent = texts.colouredBy(unit, letter, texts.letters[letter]);
+    const apart = side === "d" ? otherLanes[letter] : null;
+    const values = apart ? lanes[letter].subarray(0, apart.length).map((value, t) => value - apart[t]) : lanes[letter];
+    const signed = Boolean(apart) || colour.isSigned(letter);
+    const scale = signed ? values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1 : 1;
+    const name = apart ? texts.compare.legend(letter) : `${letter} (${texts.letters[letter]})`;
+    this.by.textContent = texts.colouredBy(unit, name, signed ? `−${colour.fmt(scale)} … +${colour.fmt(scale)}` : "0 … 1");
     this.text.root.setAttribute("aria-label", texts.textLabel(unit, letter));
-    this.text.colour(values, colour.ramp("words"));
+    this.text.colour(values.map((value) => value / scale), colour.ramp("words"));
     this.text.mark(this.context.state.t);
   }
 
@@ -246,15 +249,12 @@ class MemoryView {
   }
 
   async makeClaim(turn) {
+    if (!this.shown.trace) return;
     const { question, place, key, others, model } = this.shown;
-    const { sentence, notes } = await claimOf(this.data, { question, place, key, others, model });
+    const { sentence, notes } = await claimOf(this.data, { question, place, key, others, model, unit: this.context.state.u });
     if (turn !== this.turn) return;
     this.claim.textContent = sentence;
     this.notes.textContent = notes.join(" ");
-    const trace = await this.data.trace(question);
-    if (!key || !trace.alternatives) return;
-    const more = await othersClaim(this.data, question, key, this.context.store.models);
-    if (turn === this.turn && more) this.notes.textContent = [`${more}.`, ...notes].join(" ");
   }
 
   async thumbnails(turn) {

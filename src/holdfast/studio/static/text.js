@@ -70,7 +70,7 @@ class ColouredText {
     this.spans = this.places.map(([from, to], t) => {
       if (from > at) pieces.push(this.text.slice(at, from));
       const span = document.createElement("span");
-      span.className = this.unknown.has(t) ? "token unknown" : "token";
+      span.className = this.unknown.has(t) ? "coloured unknown" : "coloured";
       span.dataset.t = String(t);
       span.textContent = this.text.slice(from, to);
       at = to;
@@ -134,7 +134,7 @@ class ColouredText {
   }
 
   stepAt(x, y, target) {
-    if (this.spans) return Number(target.closest?.(".token")?.dataset.t ?? -1);
+    if (this.spans) return Number(target.closest?.(".coloured")?.dataset.t ?? -1);
     const caret = document.caretPositionFromPoint?.(x, y);
     if (!caret || caret.offsetNode !== this.node) return -1;
     return stepOfPlace(this.places, caret.offset);
