@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.inside.clamping import Clamp, clamp
+    from holdfast.inside.frames import frame, frame_of
     from holdfast.inside.gradients import GradientFlow, LayerFlow, gradient_flow
 
 __all__ = [
@@ -17,12 +18,16 @@ __all__ = [
     "GradientFlow",
     "LayerFlow",
     "clamp",
+    "frame",
+    "frame_of",
     "gradient_flow",
 ]
 
 _LAZY = {
     "Clamp": "clamping",
     "clamp": "clamping",
+    "frame": "frames",
+    "frame_of": "frames",
     "GradientFlow": "gradients",
     "LayerFlow": "gradients",
     "gradient_flow": "gradients",
