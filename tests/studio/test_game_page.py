@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from holdfast.studio.game.levels import GATES, LEVELS, Level, level_of
+from holdfast.studio.game.page import write_game
 from holdfast.studio.game.play import by_hand, by_player, by_rule, gather, pad, play, score
 from holdfast.studio.game.streams import stream
 from tests.studio.game_page import ARGUMENTS, STATIC, chromium, play_by_hand, served, write_rule
@@ -270,3 +271,25 @@ def test_everything_fits_a_phone_and_has_a_name(page):
               .filter((item) => !(item.getAttribute("aria-label") || item.textContent.trim())).length"""
         )
         assert unnamed == 0
+
+
+def test_one_file_plays_from_a_disk_without_a_network(browser, tmp_path):
+    file = tmp_path / "game.html"
+    write_game(file)
+    assert file.stat().st_size < 300_000
+    context = browser.new_context(offline=True)
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on(
+        "request", lambda request: None if request.url.startswith(("file:", "data:")) else errors.append(request.url)
+    )
+    opened.goto(file.as_uri())
+    opened.wait_for_function("document.activeElement !== document.body")
+    play_by_hand(opened, gates_by_rule(level_of(1), 1))
+    assert opened.locator(".g-result").get_attribute("data-right") == "true"
+    opened.keyboard.press("l")
+    opened.get_by_role("button", name="shut").click()
+    assert "right" in opened.locator(".g-bet-outcome").text_content()
+    context.close()
+    assert errors == []

@@ -40,7 +40,7 @@ export function makeHand(state, app) {
     cells.forEach((entry, k) => entry.show(card.g[k], before.c[k], live.c[k]));
     equations.replaceChildren(...level.cells.map((name, k) => equation(level, name, live, before, k)));
     mouth.show(live, over);
-    return live;
+    return { ...live, text: over ? "" : coachText(live, mouthWords(level.number)) };
   }
   return { element, bars, update };
 }

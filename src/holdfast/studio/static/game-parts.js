@@ -53,7 +53,7 @@ export function makeHead() {
       stars.hidden = state.level === 0;
       stars.setAttribute("aria-label", fill(GAME.level, { number: state.level, name: nameOf(state.level), stars: got }));
       const has = state.stars[state.level] ?? {};
-      stars.replaceChildren(...["hand", "rule", "fine"].map((name) => h("span.g-star", { "data-on": String(Boolean(has[name])) }, "★")), ...(has.crown ? [h("span.g-crown", {}, "♛")] : []));
+      stars.replaceChildren(...["hand", "rule", "fine"].map((name) => h("span.g-star", { "data-on": String(Boolean(has[name])) }, h("i", {}, "★"), h("small", {}, GAME.starNames[name]))), ...(has.crown ? [h("span.g-crown", {}, "♛")] : []));
     },
   };
 }
@@ -73,15 +73,19 @@ export function makeActions(app, act) {
     make("reset", GAME.say.reset, ["hand", "rule"]),
     make("deal", GAME.say.deal, ["hand", "watch"]),
   ];
-  const element = h("div.g-actions", {}, ...all.map((entry) => entry.button));
+  const coach = h("p.g-go-coach", { "aria-hidden": "true" }); // where the mouth is off the screen of a phone
+  const element = h("div.g-controls", {}, h("div.g-go", {}, coach, all[0].button), h("div.g-actions", {}, ...all.slice(1).map((entry) => entry.button)));
   return {
     element,
-    update(state) {
+    update(state, told) {
       const over = state.t >= streamOf(state).length;
+      coach.textContent = told?.text ?? "";
+      coach.dataset.right = String(told?.right);
       for (const { name, modes, button } of all) {
         button.hidden = !modes.includes(state.mode) || (name === "deal" && state.level === 0) || (name === "copy" && Boolean(levelOf(state).biases));
         button.disabled = (name === "undo" && !state.undo.length) || (state.mode === "hand" && over && (name === "step" || name === "hold")) || (name === "copy" && state.t === 0);
       }
+      element.firstChild.hidden = all[0].button.hidden;
       all[0].button.textContent = state.mode === "hand" ? GAME.say.step : state.level === 0 ? GAME.say.runOwn : GAME.say.run;
     },
   };

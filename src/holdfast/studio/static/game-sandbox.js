@@ -33,7 +33,7 @@ export function makeSandbox(state, app) {
   const add = h("button.g-button", { type: "button", disabled: cards.length >= MOST_CARDS,
     onclick: () => app.dispatch({ type: "cards", cards: [...cards, { face: "·", g: 0, target: 0 }] }) }, GAME.sandboxAdd);
   const link = h("button.g-button", { type: "button", onclick: () => app.copyLink() }, GAME.sandboxLink);
-  return h("details.g-sandbox", { open: true }, h("summary", {}, GAME.sandboxGoal), h("ol.g-own-list", {}, ...lines), h("div.g-actions", {}, add, link));
+  return h("details.g-sandbox", { open: true }, h("summary", {}, GAME.sandboxEdit), h("ol.g-own-list", {}, ...lines), h("div.g-actions", {}, add, link));
 }
 
 function targetChoice(card, values, choose) {

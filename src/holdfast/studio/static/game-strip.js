@@ -6,7 +6,7 @@ import { fill, GAME, mouthWords, signed } from "./strings-game.js";
 
 /**
  * Makes a strip. `show({level, stream, steps, now, other, shown, ignored})`: `steps` are played cards, `now` the index of
- * the open card (-1: none, later cards are hidden unless all are known), `other` the steps of a second player drawn as
+ * the open card (-1: none), `preview` its step as the gates stand, `other` the steps of a second player drawn as
  * outlines up to card `shown`, `ignored` its gates that do not matter.
  */
 export function makeStrip() {
@@ -25,10 +25,11 @@ export function makeStrip() {
     element.style.setProperty("--cells", String(level.cells.length));
     element.classList.toggle("dense", stream.length > 20 && !level.words);
     element.classList.toggle("wordy", Boolean(level.words));
-    element.replaceChildren(list, ...lines.map((entry) => entry.element));
+    const names = level.cells.length > 1 ? level.cells.map((name, k) => nameTag(name, k)) : [];
+    element.replaceChildren(list, ...lines.map((entry) => entry.element), ...names);
   }
 
-  function show({ level, stream, steps, now, other = [], shown = 0, ignored = null, label }) {
+  function show({ level, stream, steps, now, preview = null, other = [], shown = 0, ignored = null, label }) {
     const fresh = `${level.number}/${stream.map((card) => `${card.row},${card.word},${card.g},${card.face ?? ""}`).join(";")}`;
     if (fresh !== key) {
       build(level, stream);
@@ -37,7 +38,7 @@ export function makeStrip() {
     }
     element.setAttribute("aria-label", label ?? GAME.levels);
     const scale = Math.max(1.2, ...[...steps, ...other].flatMap((step) => step.c.map(Math.abs)));
-    columns.forEach((entry, t) => paint(entry, { level, t, card: stream[t], step: steps[t], now, other: t < shown ? other[t] : null, ignored }));
+    columns.forEach((entry, t) => paint(entry, { level, t, card: stream[t], step: steps[t], now, preview: t === now ? preview : null, other: t < shown ? other[t] : null, ignored }));
     lines.forEach((entry, k) => entry.draw(steps.map((step) => step.c[k]), other.slice(0, shown).map((step) => step.c[k]), scale));
     follow(now >= 0 ? now : shown > 0 ? shown - 1 : -1);
   }
@@ -49,6 +50,12 @@ export function makeStrip() {
     }
   }
   return { element, show };
+}
+
+function nameTag(name, k) {
+  const tag = h("span.g-strip-name", { "aria-hidden": "true" }, name);
+  tag.style.setProperty("--k", String(k));
+  return tag;
 }
 
 function column(level, card) {
@@ -63,7 +70,7 @@ function column(level, card) {
   return { element, face, cells, said, their, words: level.words ? 1 : 0, card };
 }
 
-function paint(entry, { level, t, card, step, now, other, ignored }) {
+function paint(entry, { level, t, card, step, now, preview, other, ignored }) {
   const words = mouthWords(level.number);
   const known = Boolean(step) || t === now || Boolean(other);
   const face = faceOf(level, card);
@@ -73,8 +80,8 @@ function paint(entry, { level, t, card, step, now, other, ignored }) {
   entry.element.dataset.wants = known && card.target ? "answer" : "quiet";
   entry.cells.forEach((cell, k) =>
     cell.bars.forEach((bar, gate) => {
-      bar.style.setProperty("--fill", step ? step.gates[k][gate].toFixed(4) : "0");
-      bar.dataset.played = step ? "yes" : "no";
+      bar.style.setProperty("--fill", (step ?? preview)?.gates[k][gate].toFixed(4) ?? "0");
+      bar.dataset.played = step || preview ? "yes" : "no";
       bar.dataset.ghost = other ? (ignored?.[t][k][gate] ? "ignored" : "yes") : "no";
       bar.style.setProperty("--ghost", other ? other.gates[k][gate].toFixed(4) : "0");
     }),

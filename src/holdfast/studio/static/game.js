@@ -95,9 +95,9 @@ export function mount(root, context = {}) {
       tab.tabIndex = on ? 0 : -1;
       tab.hidden = hidden.includes(tab.dataset.mode);
     }
-    panel.update(state);
-    showStrip(level);
-    actions.update(state);
+    const preview = panel.update(state);
+    showStrip(level, preview);
+    actions.update(state, preview);
     result.update(state);
     foot.update(state);
   }
@@ -126,10 +126,10 @@ export function mount(root, context = {}) {
     }
   }
 
-  function showStrip(level) {
+  function showStrip(level, preview) {
     if (state.mode === "hand") {
       const stream = streamOf(state);
-      app.strip.show({ level, stream, steps: handSteps(state), now: state.t < stream.length ? state.t : -1, label: GAME.modes.hand });
+      app.strip.show({ level, stream, steps: handSteps(state), now: state.t < stream.length ? state.t : -1, preview, label: GAME.modes.hand });
     } else if (state.mode === "rule") {
       const stream = state.verdict?.example ?? (state.level === 0 ? streamOf(state) : drawStream(state.level, EXAMPLE_SEED));
       app.strip.show({ level, stream, steps: play(level, stream, rulePolicy(state)), now: -1, label: GAME.modes.rule });

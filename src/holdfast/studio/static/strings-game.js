@@ -89,6 +89,8 @@ export const GAME = {
   copyHere: "Copy from here:",
   shareTitle: "Holdfast · You are the gates",
   sandboxGoal: "Your own cards: a face, a candidate, what the mouth should say.",
+  starNames: { hand: "hand", rule: "rule", fine: "LSTM" },
+  sandboxEdit: "The cards",
   sandboxAdd: "Add a card",
   sandboxRemove: "Remove card {t}",
   sandboxFace: "Face of card {t}",
