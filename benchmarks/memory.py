@@ -1,11 +1,14 @@
 """Learn the problems of long memory with an LSTM, a GRU and a plain RNN, beside what was published.
 
 python -m benchmarks.memory --set NAME|all --runs FOLDER [--cells lstm rnn] [--seconds 600] [--search]
+python -m benchmarks.memory --reach --runs FOLDER
+python -m benchmarks.memory --table
 
 Each cell has as many parameters as the LSTM, equal time and the learning rate named here, found by short trials on
 validation data; with --search `compare` looks for it, as `holdfast compare memory` does. FOLDER keeps the runs: one
 that was stopped goes on there. MNIST is found through the environment variable HOLDFAST_DATA. The figures go to
-benchmarks/results/memory.json, with how busy the machine was: budgets are wall time.
+benchmarks/results/memory.json, with how busy the machine was: budgets are wall time. --reach doubles the latch's length
+until a cell no longer learns it in a fixed number of updates. --table writes the rows of docs/memory-problems.md.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ from holdfast.train import TrainSettings
 OUT = Path(__file__).parent / "results" / "memory.json"
 SOLVED = 0.99
 """Share of the validation sequences from which on a problem counts as learnt."""
+REACHED = tuple(2**power for power in range(3, 12))
+REACH_UPDATES = 1500
 TCN = "Bai et al. 2018, table 1"
 RECURRENT_BN = "Cooijmans et al. 2017, table 1"
 HOCHREITER = "Hochreiter & Schmidhuber 1997"
@@ -44,6 +49,7 @@ class Case:
     seconds: float
     rates: dict[str, float]
     published: dict[str, Any] = field(default_factory=dict)
+    seeds: int = 1
 
 
 def settings(task: str, rate: float, **fields: Any) -> MemoryConfig:
@@ -72,11 +78,12 @@ CASES = {
     ),
     "latch 1000": Case(
         settings("latch", 1e-2, length=1000, hidden_size=32), 60, {"lstm": 1e-2, "gru": 1e-2, "rnn": 3e-3},
-        {"goal": "solved by the LSTM and not by the RNN"},
+        {"goal": "solved by the LSTM and not by the RNN"}, seeds=2,
     ),
     "temporal order 100": Case(
         settings("temporal_order", 1e-2, length=100, hidden_size=32), 60, {"lstm": 1e-2, "gru": 1e-2, "rnn": 3e-3},
         {"goal": "solved by the LSTM and not by the RNN", HOCHREITER: "LSTM: 31,390 sequences, 1 wrong of 2560"},
+        seeds=2,
     ),
     "temporal order, 3 symbols": Case(
         settings("temporal_order3", 1e-2, length=100, hidden_size=32), 60, {"lstm": 1e-2, "gru": 1e-2, "rnn": 3e-3},
@@ -87,7 +94,7 @@ CASES = {
         {HOCHREITER: "LSTM: 8,440 to 9,500 sequences"},
     ),
     "smnist": Case(
-        settings("smnist", 5e-3), 3000, {"lstm": 5e-3},
+        settings("smnist", 5e-3), 2400, {"lstm": 5e-3},
         {"goal": "accuracy above 0.872", TCN: {"LSTM 70 K": 0.872, "GRU": 0.962, "RNN": 0.215, "TCN": 0.99},
          RECURRENT_BN: {"LSTM 100": 0.989}},
     ),
@@ -99,15 +106,45 @@ CASES = {
 }  # fmt: skip
 
 
-def run_given(contest: MemoryContest, rates: dict[str, float], seconds: float, folder: Path) -> Comparison:
-    """Train each cell once with its learning rate."""
+def run_given(contest: MemoryContest, case: Case, cells: list[str], seconds: float, folder: Path) -> Comparison:
+    """Train each cell with its learning rate."""
     results = []
-    for cell, rate in rates.items():
-        size = match_size(contest, cell)
-        trial = Trial(cell, size, rate, seconds, 0)
-        outcome = contest.run(trial, folder / "runs" / trial.name, test=True)
-        results.append(CellResult(cell, size, contest.num_parameters(cell, size), rate, [outcome]))
+    for cell in cells:
+        size, rate = match_size(contest, cell), case.rates[cell]
+        trials = [Trial(cell, size, rate, seconds, seed) for seed in range(case.seeds)]
+        outcomes = [contest.run(trial, folder / "runs" / trial.name, test=True) for trial in trials]
+        results.append(CellResult(cell, size, contest.num_parameters(cell, size), rate, outcomes))
     return Comparison(contest.task, contest.metric, results, {name: take() for name, take in contest.baselines()})
+
+
+def run_reach(folder: Path) -> dict[str, Any]:
+    """Return the longest latch that each cell learns in so many updates, with how much of each length it solved."""
+    found: dict[str, Any] = {}
+    for cell, rate in CASES["latch 1000"].rates.items():
+        shares: dict[int, float] = {}
+        for length in REACHED:
+            config = replace(CASES["latch 1000"].config, cell=cell, length=length)
+            train = replace(config.train, learning_rate=rate, max_steps=REACH_UPDATES, evaluate_every=100)
+            memory = Memory(replace(config, train=train)).fit(folder=folder / f"reach-{cell}-{length}", quiet=True)
+            if memory.result is None or memory.result.stopped == "interrupted":
+                raise KeyboardInterrupt
+            shares[length] = memory.evaluate()["solved"]
+            print(f"{cell} {length}: {shares[length]:.4f} after {memory.result.seconds:.0f} s", flush=True)
+            if shares[length] < SOLVED:
+                break
+        longest = max((length for length, share in shares.items() if share >= SOLVED), default=0)
+        found[cell] = {"longest": longest, "solved": shares}
+    return {**conditions(), "updates": REACH_UPDATES, "config": CASES["latch 1000"].config.to_dict(), "cells": found}
+
+
+def conditions() -> dict[str, Any]:
+    """Return what was run, where, and beside how much else."""
+    return {
+        "command": " ".join(["python -m benchmarks.memory", *sys.argv[1:]]),
+        "machine": {"cpu": platform.processor() or platform.machine(), "threads": torch.get_num_threads()},
+        "processes_that_wanted_a_core": os.getloadavg()[0],
+        "versions": {"holdfast": holdfast.__version__, "torch": torch.__version__},
+    }
 
 
 def solved(result: CellResult, seconds: float, folder: Path, batch_size: int) -> dict[str, Any]:
@@ -126,17 +163,14 @@ def run_case(name: str, options: argparse.Namespace) -> dict[str, Any]:
     contest = MemoryContest(config)
     seconds = options.seconds or case.seconds
     cells = options.cells or list(case.rates)
-    busy = os.getloadavg()[0]
+    before = conditions()
     if options.search:
-        found = compare(contest, seconds=seconds, seeds=1, cells=cells, folder=folder)
+        found = compare(contest, seconds=seconds, seeds=case.seeds, cells=cells, folder=folder)
     else:
-        found = run_given(contest, {cell: case.rates[cell] for cell in cells}, seconds, folder)
+        found = run_given(contest, case, cells, seconds, folder)
     print(f"\n{name}\n\n{found.to_markdown()}\n\n{found.verdict}\n", flush=True)
     return {
-        "command": " ".join(["python -m benchmarks.memory", *sys.argv[1:]]),
-        "machine": {"cpu": platform.processor() or platform.machine(), "threads": torch.get_num_threads()},
-        "processes_that_wanted_a_core": {"before": busy, "after": os.getloadavg()[0]},
-        "versions": {"holdfast": holdfast.__version__, "torch": torch.__version__},
+        **before,
         "config": replace(config, data="").to_dict(),
         "published": case.published,
         "solved": {cell.cell: solved(cell, seconds, folder, config.batch_size) for cell in found.cells},
@@ -144,19 +178,45 @@ def run_case(name: str, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def write_table(record: dict[str, Any]) -> None:
+    """Print the rows of docs/memory-problems.md."""
+    print("| problem | measure | LSTM | GRU | RNN | without a memory | goal | training of each, s |")
+    print("|---|---|---:|---:|---:|---:|---|---:|")
+    for name in CASES:
+        if name not in record:
+            continue
+        found, digits = record[name], record[name]["metric"]["digits"]
+        cells = {cell["cell"]: cell["interval"]["mean"] for cell in found["cells"]}
+        shown = [f"{cells[cell]:.{digits}f}" if cell in cells else "" for cell in ("lstm", "gru", "rnn")]
+        floor = f"{max(found['baselines'].values()) if digits == 3 else min(found['baselines'].values()):.{digits}f}"
+        seconds = max(outcome["seconds"] for cell in found["cells"] for outcome in cell["outcomes"])
+        goal = found["published"].get("goal", "")
+        print(f"| {name} | {found['metric']['name']} | {' | '.join(shown)} | {floor} | {goal} | {seconds:.0f} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=(*CASES, "all"), default="all")
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--runs", type=Path, help="folder of the runs")
     parser.add_argument("--cells", nargs="+", help="those of the set by default")
     parser.add_argument("--seconds", type=float, help="training time of one run; each set has its own by default")
     parser.add_argument("--search", action="store_true", help="search for learning rates as compare does")
+    parser.add_argument("--reach", action="store_true", help="how long a latch each cell learns")
+    parser.add_argument("--table", action="store_true", help="run nothing: print the table of what was recorded")
     options = parser.parse_args()
-    for name in CASES if options.set == "all" else [options.set]:
-        found = run_case(name, options)
+    if options.table:
+        return write_table(json.loads(OUT.read_text(encoding="utf-8")))
+    if options.runs is None:
+        raise SystemExit("Name the folder of the runs with --runs.")
+    for name in ["reach"] if options.reach else CASES if options.set == "all" else [options.set]:
+        try:
+            found = run_reach(options.runs) if options.reach else run_case(name, options)
+        except KeyboardInterrupt:
+            raise SystemExit(f"{name}: stopped; the same line goes on.") from None
         record = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
         record[f"{name}: searched" if options.search else name] = found
         OUT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return None
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ LENGTHS = {
 SHORTEST = {"adding": 2, "copy": 1, "temporal_order": 10, "temporal_order3": 10, "latch": 4}
 """The least length of those that have a choice."""
 IMAGES = ("smnist", "pmnist")
-LONGEST = 1_000_000
+LONGEST = 10_000
+"""Beyond it the sequences of a test no longer fit in memory together."""
 
 
 @dataclass(frozen=True)
