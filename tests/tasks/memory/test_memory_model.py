@@ -143,6 +143,7 @@ def test_a_folder_of_another_problem_is_refused(tmp_path):
     ("fields", "says"),
     [({"task": "tower"}, "task must be one of"), ({"length": 1}, "from 2 to"), ({"length": -3}, "whole number"),
      ({"task": "smnist", "length": 100}, "cannot be chosen"), ({"task": "reber", "length": 9}, "cannot be chosen"),
+     ({"task": "reber", "lengths": "mixed"}, "cannot be mixed"), ({"lengths": "all"}, "lengths must be"),
      ({"cell": "rnn", "init": "chrono"}, "Use init=auto"), ({"cell": "tower"}, "no cell"), ({"length": 10**7}, "to"),
      ({"hidden_size": 0}, "hidden_size"), ({"data": 3}, "name of a folder"), ({"tower": 1}, "tower")],
 )  # fmt: skip

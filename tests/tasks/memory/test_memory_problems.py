@@ -143,10 +143,23 @@ def test_batches_are_equal_for_equal_seeds_and_go_on_where_they_stood(task):
     assert later.inputs.shape[-1] == KINDS[task].features
 
 
+def test_mixed_lengths_reach_from_the_shortest_to_the_length_evenly_in_logarithms():
+    batches = FreshBatches(MemoryConfig(length=128, lengths="mixed", batch_size=1))
+    lengths = np.array([len(next(batches).inputs) for _ in range(2000)])
+    assert lengths.min() == 2
+    assert lengths.max() == 128
+    for low, high in ((2, 4), (4, 16), (16, 64), (64, 129)):
+        share = ((lengths >= low) & (lengths < high)).mean()
+        assert share == pytest.approx(np.log(high / low) / np.log(129 / 2), abs=0.04)
+    again = FreshBatches(MemoryConfig(length=128, lengths="mixed", batch_size=1))
+    assert [len(next(again).inputs) for _ in range(20)] == lengths[:20].tolist()
+    assert draw_test(MemoryConfig(length=128, lengths="mixed"), 3).inputs.shape == (128, 3, 2)
+
+
 def test_a_position_in_other_data_is_refused():
     config = MemoryConfig(length=10)
     state = FreshBatches(config).state_dict()
-    for changed in (replace(config, length=11), replace(config, batch_size=3)):
+    for changed in (replace(config, length=11), replace(config, batch_size=3), replace(config, lengths="mixed")):
         with pytest.raises(ValueError, match="not cut as it was"):
             FreshBatches(changed).load_state_dict(state)
 

@@ -12,6 +12,7 @@ from holdfast.train.settings import TrainSettings
 
 Problem = Literal["adding", "copy", "temporal_order", "temporal_order3", "latch", "reber", "smnist", "pmnist"]
 Init = Literal["auto", "torch", "orthogonal", "chrono"]
+Lengths = Literal["equal", "mixed"]
 LENGTHS = {
     "adding": 200, "copy": 100, "temporal_order": 100, "temporal_order3": 100, "latch": 1000, "reber": 0,
     "smnist": 784, "pmnist": 784,
@@ -40,6 +41,10 @@ class MemoryConfig(TaskConfig):
     length: int = 0
     """Steps across which to remember. 0 chooses: 200 for adding, 1000 for latch, 100 for copy and temporal order. Reber
     strings and images have lengths of their own."""
+    lengths: Lengths = "equal"
+    """Lengths to train on, where they can be chosen. mixed: each batch has one from the shortest to `length`, the short
+    ones as often as the long ones (evenly on a logarithmic scale), which teaches what to do before how long to keep it.
+    Measured is on `length` alone."""
     cell: str = "lstm"
     """The recurrent cell: lstm, gru or rnn; parts may be added, as in lstm+peephole or lstm+layer_norm."""
     hidden_size: int = 64
@@ -58,7 +63,7 @@ class MemoryConfig(TaskConfig):
 
     def __post_init__(self):
         check_cell(self)
-        check_choices(self, task=Problem, init=Init)
+        check_choices(self, task=Problem, lengths=Lengths, init=Init)
         check_whole(self, ("hidden_size", "num_layers", "batch_size"))
         check_whole(self, ("length",), 0)
         if not isinstance(self.data, str):
@@ -69,6 +74,8 @@ class MemoryConfig(TaskConfig):
             raise ConfigError(
                 f"length must be from {SHORTEST[self.task]} to {LONGEST} for {self.task}, got {self.length}."
             )
+        if self.lengths == "mixed" and self.task not in SHORTEST:
+            raise ConfigError(f"The lengths of {self.task} cannot be mixed. Use lengths=equal.")
         if self.init == "chrono" and not forgets(self.cell):
             raise ConfigError(f"init=chrono sets a gate that forgets, and {self.cell} has none. Use init=auto.")
 

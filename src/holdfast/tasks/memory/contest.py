@@ -24,8 +24,8 @@ from holdfast.tasks.memory.task import Memory
 
 DEFAULTS = MemoryConfig()
 METRICS = {
-    "adding": Metric("mean squared error", digits=5, items="test sequences"),
-    "copy": Metric("nats an answer", digits=5, items="test sequences"),
+    "adding": Metric("mean squared error", digits=6, items="test sequences"),
+    "copy": Metric("nats an answer", digits=6, items="test sequences"),
     "reber": Metric("share of strings without an error", lower_is_better=False, items="test strings"),
 }
 """Of the problems that have one of their own; of the others the accuracy is compared."""

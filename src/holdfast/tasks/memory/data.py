@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from holdfast.errors import ConfigError
 from holdfast.tasks.batches import LengthBatches, check_same_shape
-from holdfast.tasks.memory.config import IMAGES, MemoryConfig
+from holdfast.tasks.memory.config import IMAGES, SHORTEST, MemoryConfig
 from holdfast.tasks.memory.mnist import Images, read_mnist
 from holdfast.tasks.memory.problems import KINDS, Drawn
 
-TRAINING, VALIDATION, TEST, ASKED = 1, 2, 3, 4
+TRAINING, VALIDATION, TEST, ASKED, MIXING = 1, 2, 3, 4, 5
 """First part of the seeds, so that no sequence to train on is one to measure by, whatever the run's seed."""
 VALIDATED, TESTED = 512, 2560
 """Sequences that are held out; Hochreiter & Schmidhuber 1997 tested on as many."""
@@ -30,13 +31,22 @@ class FreshBatches:
         return 0.0
 
     def __next__(self) -> Drawn:
-        config, position = self._config, self._position
+        config, key = self._config, (TRAINING, self._config.train.seed, self._position)
         self._position += 1
-        return draw_fresh(config, config.batch_size, TRAINING, config.train.seed, position)
+        if config.lengths == "mixed":
+            low, high = np.log((SHORTEST[config.task], config.steps + 1))
+            shorter = int(np.exp(np.random.default_rng((MIXING, *key)).uniform(low, high)))
+            config = replace(config, length=min(shorter, config.steps))
+        return draw_fresh(config, config.batch_size, *key)
 
     def _shape(self) -> dict[str, int]:
         config = self._config
-        return {"length": config.steps, "batch_size": config.batch_size, "seed": config.train.seed}
+        return {
+            "length": config.steps,
+            "mixed": int(config.lengths == "mixed"),
+            "batch_size": config.batch_size,
+            "seed": config.train.seed,
+        }
 
     def state_dict(self) -> dict[str, int]:
         return {"position": self._position, **self._shape()}
