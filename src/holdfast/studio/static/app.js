@@ -38,8 +38,8 @@ async function start() {
     problem(error, main);
     return;
   }
-  const header = makeHeader(context);
-  const parts = [header, mountReader(document.getElementById("reader"), context), mountTour(document.getElementById("tour"), context)];
+  const tour = mountTour(document.getElementById("tour"), context);
+  const parts = [makeHeader(context, tour), mountReader(document.getElementById("reader"), context), tour];
   listenToKeys(() => viewOf(state.get()));
   let shown = null;
 

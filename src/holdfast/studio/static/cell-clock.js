@@ -9,13 +9,13 @@ export function restTime(phase) {
 }
 
 /**
- * Makes the clock: `play()`, `pause()`, `playing`, `time`, `seek(time)`, `speed`.
- * `onTime(time)` paints; `onEnd()` hears the end of a word and says whether to go on with the next.
+ * Makes the clock: `play(from, until)`, `pause()`, `playing`, `time`, `until`, `seek(time)`, `speed`.
+ * `onTime(time)` paints; `onEnd()` hears that `until` is reached and says whether to go on with the next word.
  */
 export function makeClock({ onTime, onEnd, phases }) {
   let handle = 0;
   let last = 0;
-  const clock = { time: 6, playing: false, speed: 1 };
+  const clock = { time: 6, until: Infinity, playing: false, speed: 1 };
 
   function tick(now) {
     if (!clock.playing) return;
@@ -25,16 +25,16 @@ export function makeClock({ onTime, onEnd, phases }) {
     // A family without this phase goes on to its next one at once.
     while (phase < 5 && !phases().includes(phase)) phase += 1;
     const start = Math.max(clock.time, phase);
-    clock.time = Math.min(6, start + (passed * clock.speed) / LENGTHS[phase]);
+    clock.time = Math.min(6, clock.until, start + (passed * clock.speed) / LENGTHS[phase]);
+    const done = clock.time >= Math.min(6, clock.until);
     onTime(clock.time);
-    if (clock.time >= 6 && !onEnd()) clock.pause();
+    if (done && !onEnd()) clock.pause();
     else if (clock.playing) handle = requestAnimationFrame(tick);
   }
 
-  clock.play = (from = clock.time >= 6 ? 0 : clock.time) => {
+  clock.play = (from = clock.time >= 6 ? 0 : clock.time, until = Infinity) => {
     cancelAnimationFrame(handle);
-    clock.time = from;
-    clock.playing = true;
+    Object.assign(clock, { time: from, until, playing: true });
     last = performance.now();
     handle = requestAnimationFrame(tick);
   };

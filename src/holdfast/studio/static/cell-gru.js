@@ -44,35 +44,35 @@ export function gruParts(frame, compact) {
 
 function stateWires() {
   return [
-    { id: "h-in", d: `M24,${H} H282`, kind: "state", phases: [0, 4], value: (f) => f.h0, flow: [[0, 0, 0.6], [4, 0, 0.4]], ends: "keep" },
-    { id: "h-kept", d: `M318,${H} H632`, kind: "state", phases: [4], value: (f, time) => (time > 4.4 ? f.gates.z * f.h0 : f.h0), flow: [[4, 0.35, 0.8]], ends: "keep add" },
-    { id: "h-out", d: `M668,${H} H930`, kind: "state", phases: [4, 5], value: (f) => f.h, born: 4, flow: [[4, 0.7, 1], [5, 0, 0.7]], arrow: [936, H], ends: "add" },
-    { id: "h-up", d: `M810,${H} Q826,${H} 826,134 V64`, phases: [5], flow: [[5, 0.4, 1]], ends: "h" },
+    { id: "h-in", d: `M24,${H} H282`, kind: "state", phases: [0, 4], value: (f) => f.h0, flow: [[0, 0, 0.6], [4, 0, 0.4]] },
+    { id: "h-kept", d: `M318,${H} H632`, kind: "state", phases: [4], value: (f, time) => (time > 4.4 ? f.gates.z * f.h0 : f.h0), flow: [[4, 0.35, 0.8]] },
+    { id: "h-out", d: `M668,${H} H930`, kind: "state", phases: [4, 5], value: (f) => f.h, born: 4, flow: [[4, 0.7, 1], [5, 0, 0.7]], arrow: [936, H] },
+    { id: "h-up", d: `M810,${H} Q826,${H} 826,134 V64`, phases: [5], flow: [[5, 0.4, 1]] },
   ];
 }
 
 function sumWires(box) {
   const top = BOX + box;
   return [
-    { id: "copy", d: `M196,${H} V376 Q196,${TRUNK} 212,${TRUNK}`, phases: [0], flow: [[0, 0.2, 0.8]], ends: "h" },
-    { id: "x-in", d: `M196,482 V408 Q196,${TRUNK} 212,${TRUNK}`, phases: [0], flow: [[0, 0.2, 0.8]], ends: "x" },
-    { id: "trunk", d: `M212,${TRUNK} H634 Q${AT.n},${TRUNK} ${AT.n},376 V${top}`, phases: [0, 1, 2, 3], flow: [[0, 0.6, 1], [3, 0, 0.4]], arrow: [AT.n, top, "up"], ends: "n" },
-    { id: "stub-z", d: `M${AT.z},${TRUNK} V${top}`, phases: [2], flow: [[2, 0, 0.3]], arrow: [AT.z, top, "up"], ends: "z" },
-    { id: "stub-r", d: `M${AT.r},${TRUNK} V${top}`, phases: [1], flow: [[1, 0, 0.3]], arrow: [AT.r, top, "up"], ends: "r" },
-    { id: "recurrent", d: `M552,${TRUNK} V344`, phases: [3], flow: [[3, 0, 0.4]], ends: "reset" },
+    { id: "copy", d: `M196,${H} V376 Q196,${TRUNK} 212,${TRUNK}`, phases: [0], flow: [[0, 0.2, 0.8]] },
+    { id: "x-in", d: `M196,482 V408 Q196,${TRUNK} 212,${TRUNK}`, phases: [0], flow: [[0, 0.2, 0.8]] },
+    { id: "trunk", d: `M212,${TRUNK} H634 Q${AT.n},${TRUNK} ${AT.n},376 V${top}`, phases: [0, 1, 2, 3], flow: [[0, 0.6, 1], [3, 0, 0.4]], arrow: [AT.n, top, "up"] },
+    { id: "stub-z", d: `M${AT.z},${TRUNK} V${top}`, phases: [2], flow: [[2, 0, 0.3]], arrow: [AT.z, top, "up"] },
+    { id: "stub-r", d: `M${AT.r},${TRUNK} V${top}`, phases: [1], flow: [[1, 0, 0.3]], arrow: [AT.r, top, "up"] },
+    { id: "recurrent", d: `M552,${TRUNK} V344`, phases: [3], flow: [[3, 0, 0.4]] },
   ];
 }
 
 function gateWires(box) {
   const [top, side] = [BOX - box, AT.n - (box === 27 ? 53 : 42)];
   return [
-    { id: "r", d: `M${AT.r},${top} V284 Q${AT.r},268 456,268 H536 Q552,268 552,284 V308`, phases: [1, 3], flow: [[1, 0.4, 1], [3, 0.1, 0.4]], ends: "r reset" },
-    { id: "reset-out", d: `M570,${BOX} H${side}`, phases: [3], flow: [[3, 0.35, 0.6]], arrow: [side, BOX], ends: "reset n" },
-    { id: "z", d: `M${AT.z},${top} V168`, phases: [2, 4], flow: [[2, 0.4, 1], [4, 0, 0.3]], ends: "z keep" },
-    { id: "z-rest", d: `M${AT.z},226 H456`, phases: [2, 4], flow: [[2, 0.5, 1], [4, 0, 0.3]], ends: "z one-minus" },
-    { id: "rest", d: `M504,226 H632`, phases: [4], flow: [[4, 0.2, 0.5]], ends: "one-minus admit" },
-    { id: "n", d: `M${AT.n},${top} V244`, phases: [3, 4], flow: [[3, 0.5, 1], [4, 0, 0.4]], ends: "n admit" },
-    { id: "rise", d: `M${AT.n},208 V168`, phases: [4], flow: [[4, 0.45, 0.75]], ends: "admit add" },
+    { id: "r", d: `M${AT.r},${top} V284 Q${AT.r},268 456,268 H536 Q552,268 552,284 V308`, phases: [1, 3], flow: [[1, 0.4, 1], [3, 0.1, 0.4]] },
+    { id: "reset-out", d: `M570,${BOX} H${side}`, phases: [3], flow: [[3, 0.35, 0.6]], arrow: [side, BOX] },
+    { id: "z", d: `M${AT.z},${top} V168`, phases: [2, 4], flow: [[2, 0.4, 1], [4, 0, 0.3]] },
+    { id: "z-rest", d: `M${AT.z},226 H456`, phases: [2, 4], flow: [[2, 0.5, 1], [4, 0, 0.3]] },
+    { id: "rest", d: `M504,226 H632`, phases: [4], flow: [[4, 0.2, 0.5]] },
+    { id: "n", d: `M${AT.n},${top} V244`, phases: [3, 4], flow: [[3, 0.5, 1], [4, 0, 0.4]] },
+    { id: "rise", d: `M${AT.n},208 V168`, phases: [4], flow: [[4, 0.45, 0.75]] },
   ];
 }
 

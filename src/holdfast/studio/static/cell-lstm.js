@@ -47,11 +47,11 @@ export function lstmParts(frame, compact) {
 function stateWires(forgets) {
   const kept = (frame, time) => (time > 1.45 ? frame.gates.f * frame.c0 : frame.c0);
   const before = { kind: "state", phases: [0, 1], flow: [[0, 0.1, 1], [1, 0.1, 0.5]] };
-  const out = { id: "c-out", d: `M528,${C} H930`, kind: "state", phases: [4, 5], value: (f) => f.c, born: 4, flow: [[4, 0.6, 1], [5, 0, 0.35]], arrow: [936, C], ends: "add" };
-  if (!forgets) return [{ ...before, id: "c-in", d: `M24,${C} H492`, value: (f) => f.c0, ends: "add" }, out];
+  const out = { id: "c-out", d: `M528,${C} H930`, kind: "state", phases: [4, 5], value: (f) => f.c, born: 4, flow: [[4, 0.6, 1], [5, 0, 0.35]], arrow: [936, C] };
+  if (!forgets) return [{ ...before, id: "c-in", d: `M24,${C} H492`, value: (f) => f.c0 }, out];
   return [
-    { ...before, id: "c-in", d: `M24,${C} H232`, value: (f) => f.c0, ends: "forget" },
-    { id: "c-kept", d: `M268,${C} H492`, kind: "state", phases: [1, 4], value: kept, flow: [[1, 0.6, 1], [4, 0, 0.5]], ends: "forget add" },
+    { ...before, id: "c-in", d: `M24,${C} H232`, value: (f) => f.c0 },
+    { id: "c-kept", d: `M268,${C} H492`, kind: "state", phases: [1, 4], value: kept, flow: [[1, 0.6, 1], [4, 0, 0.5]] },
     out,
   ];
 }
@@ -60,8 +60,8 @@ function trunk(own, box) {
   const top = BOX + box;
   const stub = (letter, phase) => ({ id: "stub-" + letter, d: `M${AT[letter]},${TRUNK} V${top}`, phases: [phase], flow: [[phase, 0, 0.3]], arrow: [AT[letter], top, "up"], ends: letter });
   return [
-    { id: "x-in", d: `M186,482 V408 Q186,${TRUNK} 202,${TRUNK}`, phases: [0], flow: [[0, 0.1, 0.7]], ends: "x" },
-    { id: "trunk", d: `M24,${TRUNK} H634 Q650,${TRUNK} 650,376 V${top}`, phases: [0, 1, 2, 3, 5], flow: [[0, 0.3, 1], [5, 0, 0.25]], arrow: [AT.o, top, "up"], ends: "o" },
+    { id: "x-in", d: `M186,482 V408 Q186,${TRUNK} 202,${TRUNK}`, phases: [0], flow: [[0, 0.1, 0.7]] },
+    { id: "trunk", d: `M24,${TRUNK} H634 Q650,${TRUNK} 650,376 V${top}`, phases: [0, 1, 2, 3, 5], flow: [[0, 0.3, 1], [5, 0, 0.25]], arrow: [AT.o, top, "up"] },
     ...(own ? [stub("f", 1)] : []),
     stub("i", 2),
     stub("g", 3),
@@ -71,20 +71,20 @@ function trunk(own, box) {
 function gateWires(own, box) {
   const top = BOX - box;
   return [
-    ...(own ? [{ id: "f", d: `M${AT.f},${top} V168`, phases: [1], flow: [[1, 0.25, 0.6]], ends: "f forget" }] : []),
-    { id: "i", d: `M${AT.i},${top} V242 Q${AT.i},226 402,226 H492`, phases: [2, 4], flow: [[2, 0.4, 1], [4, 0, 0.3]], ends: "i admit" },
-    { id: "g", d: `M${AT.g},${top} V244`, phases: [3, 4], flow: [[3, 0.4, 1], [4, 0, 0.3]], ends: "g admit" },
-    { id: "rise", d: `M${AT.g},208 V168`, phases: [4], flow: [[4, 0.3, 0.6]], ends: "admit add" },
-    { id: "o", d: `M${AT.o},${top} V278 Q${AT.o},262 666,262 H722`, phases: [5], flow: [[5, 0.2, 0.5]], ends: "o say" },
+    ...(own ? [{ id: "f", d: `M${AT.f},${top} V168`, phases: [1], flow: [[1, 0.25, 0.6]] }] : []),
+    { id: "i", d: `M${AT.i},${top} V242 Q${AT.i},226 402,226 H492`, phases: [2, 4], flow: [[2, 0.4, 1], [4, 0, 0.3]] },
+    { id: "g", d: `M${AT.g},${top} V244`, phases: [3, 4], flow: [[3, 0.4, 1], [4, 0, 0.3]] },
+    { id: "rise", d: `M${AT.g},208 V168`, phases: [4], flow: [[4, 0.3, 0.6]] },
+    { id: "o", d: `M${AT.o},${top} V278 Q${AT.o},262 666,262 H722`, phases: [5], flow: [[5, 0.2, 0.5]] },
   ];
 }
 
 function outputWires() {
   return [
-    { id: "c-down", d: `M${AT.out},${C} V183`, phases: [5], flow: [[5, 0.15, 0.4]], ends: "c squash" },
-    { id: "squashed", d: `M${AT.out},217 V244`, phases: [5], flow: [[5, 0.35, 0.5]], ends: "squash say" },
-    { id: "h-out", d: `M${AT.out},280 V376 Q${AT.out},${TRUNK} 756,${TRUNK} H930`, phases: [5], flow: [[5, 0.5, 1]], arrow: [936, TRUNK], ends: "say" },
-    { id: "h-up", d: `M810,${TRUNK} Q${AT.up},${TRUNK} ${AT.up},376 V64`, phases: [5], flow: [[5, 0.6, 1]], casing: `M${AT.up},164 V136`, ends: "h" },
+    { id: "c-down", d: `M${AT.out},${C} V183`, phases: [5], flow: [[5, 0.15, 0.4]] },
+    { id: "squashed", d: `M${AT.out},217 V244`, phases: [5], flow: [[5, 0.35, 0.5]] },
+    { id: "h-out", d: `M${AT.out},280 V376 Q${AT.out},${TRUNK} 756,${TRUNK} H930`, phases: [5], flow: [[5, 0.5, 1]], arrow: [936, TRUNK] },
+    { id: "h-up", d: `M810,${TRUNK} Q${AT.up},${TRUNK} ${AT.up},376 V64`, phases: [5], flow: [[5, 0.6, 1]], casing: `M${AT.up},164 V136` },
   ];
 }
 
@@ -111,7 +111,7 @@ function chips(forgets) {
     ...(forgets ? [gate("f", AT.f + 12, 212, 1, [1])] : []),
     gate("i", AT.i + 12, 256, 2, [2, 4]),
     gate("g", AT.g + 12, 256, 3, [3, 4]),
-    gate("o", 626, 216, 5, [5]),
+    gate("o", 618, 214, 5, [5]),
   ];
 }
 
@@ -124,7 +124,7 @@ function values(forgets, compact) {
   if (compact) {
     return [
       { id: "c0", x: 152, y: 132, ...old }, { id: "c", x: 806, y: 132, anchor: "end", ...fresh },
-      { id: "h", x: 804, y: 376, anchor: "end", value: (f) => f.h, born: 5, phases: [5] }, ...middle,
+      { id: "h", x: 846, y: 426, anchor: "end", value: (f) => f.h, born: 5, phases: [5] }, ...middle,
     ];
   }
   return [
@@ -154,8 +154,8 @@ function names(own, compact, frame) {
 
 function addCoupling(parts, compact) {
   parts.wires.push(
-    { id: "couple", d: "M386,262 H274", phases: [1, 2], flow: [[1, 0, 0.4]], ends: "i one-minus" },
-    { id: "f", d: "M250,245 V168", phases: [1], flow: [[1, 0.3, 0.6]], ends: "one-minus forget" },
+    { id: "couple", d: "M386,262 H274", phases: [1, 2], flow: [[1, 0, 0.4]] },
+    { id: "f", d: "M250,245 V168", phases: [1], flow: [[1, 0.3, 0.6]] },
   );
   parts.dots.push({ x: AT.i, y: 262, phases: [1, 2] });
   parts.operations.push({ id: "one-minus", x: AT.f, y: 262, text: "1−", phases: [1], at: 0.2, label: (f) => words.coupled(fmt(f.gates.i), fmt(f.gates.f)) });
@@ -165,13 +165,13 @@ function addCoupling(parts, compact) {
 
 function addPeepholes(parts, own) {
   const dashed = { kind: "dashed" };
-  if (own) parts.wires.push({ ...dashed, id: "peep-f", d: `M170,${C} V310 Q170,${BOX} 186,${BOX} H208`, phases: [1], arrow: [208, BOX], ends: "c f" });
+  if (own) parts.wires.push({ ...dashed, id: "peep-f", d: `M170,${C} V310 Q170,${BOX} 186,${BOX} H208`, phases: [1], arrow: [208, BOX] });
   const start = own ? "M170,284 H312" : `M170,${C} V268 Q170,284 186,284 H312`;
   parts.wires.push(
-    { ...dashed, id: "peep-i", d: `${start} Q328,284 328,300 V310 Q328,${BOX} 340,${BOX} H344`, phases: [2], casing: "M240,284 H260", arrow: [344, BOX], ends: "c i" },
-    { ...dashed, id: "peep-o", d: `M618,${C} V303`, phases: [5], arrow: [618, 303, "down"], ends: "c o" },
+    { ...dashed, id: "peep-i", d: `${start} Q328,284 328,300 V310 Q328,${BOX} 340,${BOX} H344`, phases: [2], casing: "M240,284 H260", arrow: [344, BOX] },
+    { ...dashed, id: "peep-o", d: `M616,${C} V303`, phases: [5], arrow: [616, 303, "down"] },
   );
-  parts.dots.push({ x: 170, y: C, phases: [1, 2] }, { x: 618, y: C, phases: [5] });
+  parts.dots.push({ x: 170, y: C, phases: [1, 2] }, { x: 616, y: C, phases: [5] });
 }
 
 function addNorms(parts, own, frame) {

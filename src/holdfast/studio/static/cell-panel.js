@@ -19,7 +19,8 @@ export function makePanel(go) {
       const kind = [frame.family, ...frame.variant].join();
       if (kind !== lines) {
         lines = kind;
-        equations.replaceChildren(h("h3", {}, words.equations), ...equationsOf(frame).map((line) => lineRow(line, go)), h("p.note", {}, words.order));
+        equations.replaceChildren(h("h3", {}, words.equations), ...equationsOf(frame).map((line) => lineRow(line, go)));
+        if (frame.family !== "rnn") equations.append(h("p.note", {}, words.order));
       }
       fillLines(equations, equationsOf(frame), phase);
       showWhy(why, frame, gateOf(frame, phase), go);

@@ -4,7 +4,7 @@ import { s } from "./a11y.js";
 import { fmt, fmtSigned, isSigned, sequential } from "./colour.js";
 
 export const PHASES = 6;
-const CHIP = { width: 86, height: 30 };
+const CHIP = { width: 94, height: 30 };
 
 /** The phase that is lit at a time 0..6: 0 read to 5 output; 6, at the very end, means all of them. */
 export function litPhase(time) {
@@ -27,32 +27,35 @@ export function standing(time, phases, born = -1) {
 /** A wire: `d`, `phases`; `casing` is the piece that crosses over another wire; with `value(frame)` its width and colour tell a state; `flow` = [phase, from, to] sends a pulse along. */
 export function wire(spec) {
   const casing = spec.casing ? s("path.casing", { d: spec.casing }) : null;
-  const line = s("path.wire", { d: spec.d, "data-wire": spec.id, "data-ends": spec.ends ?? null });
+  const line = s("path.wire", { d: spec.d, "data-wire": spec.id });
   const pulse = spec.flow ? s("path.pulse", { d: spec.d, pathLength: 100 }) : null;
-  const group = s("g", {}, line, spec.arrow ? arrowHead(spec.arrow) : null, pulse);
+  const arrow = spec.arrow ? arrowHead(spec.arrow) : null;
+  const group = s("g", {}, line, arrow, pulse);
   return {
     node: casing ? s("g", {}, casing, group) : group,
     paint(frame, time) {
       const state = standing(time, spec.phases);
       group.setAttribute("class", `wire-group ${spec.kind ?? ""} ${state}`);
-      if (spec.value) paintState(line, spec.value(frame, time), time, spec);
+      if (spec.value) paintState(line, arrow, spec.value(frame, time), time, spec);
       if (pulse) paintPulse(pulse, time, spec.flow);
     },
   };
 }
 
 // A state's line is as thick as the state is large, and takes its sign's colour.
-function paintState(line, value, time, { born = -1 }) {
+function paintState(line, arrow, value, time, { born = -1 }) {
   const grown = born < 0 ? 1 : progress(time, born, 0.3, 0.9);
   const size = Math.min(1, Math.abs(value)) * grown;
   line.style.setProperty("stroke-width", (3 + 5 * size).toFixed(2));
   const share = grown === 0 ? 0 : Math.round(100 * Math.min(1, 0.15 + size));
   const sign = value < 0 ? "var(--negative)" : "var(--positive)";
-  line.style.setProperty("stroke", share > 15 ? `color-mix(in oklab, ${sign} ${share}%, var(--wire))` : "var(--wire)");
+  const colour = share > 15 ? `color-mix(in oklab, ${sign} ${share}%, var(--wire))` : "var(--wire)";
+  line.style.setProperty("stroke", colour);
+  arrow?.style.setProperty("fill", colour);
 }
 
 function paintPulse(pulse, time, flows) {
-  const flow = flows.find(([phase, from, to]) => time > phase + from && time < phase + (to ?? 1));
+  const flow = flows.find(([phase, from, to]) => time > phase + from && time < phase + (to ?? 1) - 0.01);
   pulse.setAttribute("visibility", flow ? "visible" : "hidden");
   if (!flow) {
     pulse.removeAttribute("stroke-dashoffset");
@@ -90,6 +93,7 @@ export function layer(spec, options) {
       group.setAttribute("aria-label", spec.label(frame));
       const shown = options.compact && time > spec.born;
       text.textContent = shown ? number(letter, spec.value(frame) * progress(time, spec.born, 0.2, 0.8)) : spec.text;
+      text.setAttribute("class", text.textContent.length > 5 ? "in-box long" : "in-box");
     },
   };
 }
@@ -109,7 +113,7 @@ export function operation(spec, options) {
       group.setAttribute("aria-label", spec.label(frame));
       const swell = 4 * Math.sin(Math.PI * progress(time, spec.acts ?? spec.phases[0], spec.at ?? 0.45, (spec.at ?? 0.45) + 0.4));
       if (wide) {
-        shape.setAttribute("rx", ((text.length > 2 ? 34 : 24) + swell).toFixed(2));
+        shape.setAttribute("rx", ((text.length > 2 ? (options.compact ? 42 : 34) : 24) + swell).toFixed(2));
         shape.setAttribute("ry", (17 + swell / 2).toFixed(2));
       } else shape.setAttribute("r", (18 + swell).toFixed(2));
     },

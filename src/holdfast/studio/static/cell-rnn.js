@@ -18,10 +18,10 @@ export function rnnParts(frame, compact) {
   const parts = {
     wires: [
       { id: "h-in", d: `M24,${TRUNK} H202`, kind: "state", phases: [0], value: (f) => f.h0, flow: [[0, 0, 0.6]] },
-      { id: "x-in", d: `M186,482 V408 Q186,${TRUNK} 202,${TRUNK}`, phases: [0], flow: [[0, 0.1, 0.7]], ends: "x" },
-      { id: "trunk", d: `M202,${TRUNK} H464 Q${X},${TRUNK} ${X},376 V${BOX + box}`, phases: [0, 3], flow: [[0, 0.6, 1], [3, 0, 0.3]], arrow: [X, BOX + box, "up"], ends: "h" },
-      { id: "h-out", d: `M${X},${BOX - box} V230 Q${X},214 496,214 H930`, kind: "state", phases: [3, 4, 5], value: (f) => f.h, born: 3, flow: [[3, 0.4, 1], [5, 0, 0.7]], arrow: [936, 214], ends: "h" },
-      { id: "h-up", d: "M810,214 Q826,214 826,198 V64", phases: [5], flow: [[5, 0.3, 1]], casing: "M826,100 V84", ends: "h" },
+      { id: "x-in", d: `M186,482 V408 Q186,${TRUNK} 202,${TRUNK}`, phases: [0], flow: [[0, 0.1, 0.7]] },
+      { id: "trunk", d: `M202,${TRUNK} H464 Q${X},${TRUNK} ${X},376 V${BOX + box}`, phases: [0, 3], flow: [[0, 0.6, 1], [3, 0, 0.3]], arrow: [X, BOX + box, "up"] },
+      { id: "h-out", d: `M${X},${BOX - box} V230 Q${X},214 496,214 H930`, kind: "state", phases: [3, 4, 5], value: (f) => f.h, born: 3, flow: [[3, 0.4, 1], [5, 0, 0.7]], arrow: [936, 214] },
+      { id: "h-up", d: "M810,214 Q826,214 826,198 V64", phases: [5], flow: [[5, 0.3, 1]], casing: "M826,100 V84" },
       { id: "ghost", d: "M140,150 H790", kind: "ghost", phases: [0, 1, 2, 3, 4, 5] },
     ],
     dots: [{ x: 810, y: 214, phases: [5] }],

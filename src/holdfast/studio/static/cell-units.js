@@ -2,6 +2,7 @@
 
 import { h } from "./a11y.js";
 import { fmt } from "./colour.js";
+import { keepersOf } from "./settle.js";
 import { panel as words } from "./strings-cell.js";
 
 const KEEPERS = 6;
@@ -35,8 +36,8 @@ export function makeUnits(go) {
     async find({ state, store }, trace) {
       keepers.replaceChildren();
       if (trace.alternatives === 0) return;
-      const { permutation, score } = await store.ask("get", "order", { by: "keeps", layer: state.l, direction: state.d });
-      const chips = permutation.slice(0, KEEPERS).filter((unit) => score[unit] > 0).map((unit) => keeper(unit, score[unit], go));
+      const { units, steps } = await keepersOf(store, trace, { layer: state.l, direction: state.d });
+      const chips = units.slice(0, KEEPERS).filter((unit) => steps[unit] > 0).map((unit) => keeper(unit, steps[unit], go));
       keepers.replaceChildren(h("span.note", {}, words.keepers(store.key())), ...chips);
     },
     async tell({ state, store }, trace) {

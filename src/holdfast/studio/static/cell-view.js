@@ -70,7 +70,7 @@ export function mount(root, context) {
     const { frame } = seen;
     if (!frame) return;
     draw(picture, frame, time, { compact, onPart: (ph) => go({ ph }) });
-    transport.show(frame, time, clock.playing);
+    transport.show(frame, time, clock.playing && clock.until >= 6);
     const phase = litPhase(time);
     if (phase === shownPhase) return;
     shownPhase = phase;
@@ -88,14 +88,21 @@ export function mount(root, context) {
     tools.show({ ...seen, state });
     strip.cursor(frame.t);
     paint(clock.time);
-    if (!quiet && !clock.playing) context.announce(speech(frame, state.ph));
+    if (!quiet && (!clock.playing || clock.until < 6)) context.announce(speech(frame, state.ph));
+  }
+
+  // A phase that is asked for runs once and rests at its end.
+  function run(phase) {
+    if (phase >= 6 || context.lessMotion()) clock.time = restTime(phase);
+    else clock.play(phase, restTime(phase));
   }
 
   function nextWord() {
-    if (clock.playing === "once" || context.state.t >= seen.trace.T - 1) {
-      context.setState({ ph: 6 });
-      transport.show(seen.frame, 6, false);
-      queueMicrotask(() => paint(6));
+    const last = clock.until < Infinity || context.state.t >= seen.trace.T - 1;
+    if (last) {
+      clock.pause();
+      if (litPhase(clock.time) !== context.state.ph) context.setState({ ph: litPhase(clock.time) });
+      paint(clock.time);
       return false;
     }
     clock.time = 0;
@@ -106,7 +113,7 @@ export function mount(root, context) {
   function toggle() {
     if (!seen.frame) return;
     quiet = false;
-    if (clock.playing) {
+    if (clock.playing && clock.until >= 6) {
       clock.pause();
       context.setState({ ph: litPhase(clock.time) });
       paint(clock.time);
@@ -171,7 +178,10 @@ export function mount(root, context) {
       if (turn !== wanted || !frame) return;
       const fresh = seen.trace !== trace;
       Object.assign(seen, { trace, frame });
-      if (!clock.playing) clock.time = litPhase(clock.time) === state.ph ? clock.time : restTime(state.ph);
+      if (!clock.playing) {
+        if (changed.has("ph") && greeted) run(state.ph);
+        else if (litPhase(clock.time) !== state.ph) clock.time = restTime(state.ph);
+      }
       root.classList.remove("opening-now");
       show();
       context.problem(null, root);
@@ -204,8 +214,7 @@ export function mount(root, context) {
     const first = !greeted && context.fresh;
     greeted = true;
     if (!first || context.lessMotion()) return;
-    clock.play(0);
-    clock.playing = "once";
+    clock.play(0, 6);
   }
 
   return {
@@ -216,8 +225,8 @@ export function mount(root, context) {
       }
       if (changed.has("t") || changed.has("u")) place.classList.remove("asking");
       if (["v", "x", "m", "k", "cl", "l", "d", "u", "t"].some((key) => changed.has(key))) load(changed);
-      else if (changed.has("ph") && seen.frame && !clock.playing) {
-        if (litPhase(clock.time) !== state.ph) clock.time = restTime(state.ph);
+      else if (changed.has("ph") && seen.frame && !(clock.playing && clock.until >= 6)) {
+        if (litPhase(clock.time) !== state.ph) run(state.ph);
         show();
       }
     },

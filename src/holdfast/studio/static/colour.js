@@ -73,13 +73,14 @@ export function fmtSigned(value, digits = 2) {
   return value > 0 && Number(text) !== 0 ? "+" + text : text;
 }
 
-/** A share as a percentage: 98 %, and 0.4 % where a whole number would say nothing. */
+/** A share as a percentage: 98 %, and 0.4 % or >99.9 % where a whole number would say nothing. */
 export function percent(value) {
   const share = 100 * value;
   const whole = Math.round(share);
-  if (share > 0 && share < 0.05) return "<0.1\u00a0%";
-  if ((whole === 0 && share > 0) || (whole === 100 && share < 100)) return share.toFixed(1) + "\u00a0%";
-  return whole + "\u00a0%";
+  const between = (whole === 0 && share > 0) || (whole === 100 && share < 100);
+  const text = between ? share.toFixed(1) : String(whole);
+  const sign = between && text === "0.0" ? "<0.1" : between && text === "100.0" ? ">99.9" : text;
+  return sign + "\u00a0%";
 }
 
 function css(table, index) {

@@ -38,19 +38,19 @@ function remember(name) {
 }
 
 /** Fills the header; `update` follows the state. A change of theme is told to all as the state key "theme". */
-export function makeHeader(context) {
+export function makeHeader(context, tour) {
   const tabs = makeTabs(context);
   const picker = makePicker(context);
   const theme = h("button.button.icon", { type: "button", id: "theme", onclick: () => toggleTheme(context, theme) });
   labelTheme(theme);
   const share = h("button.button", { type: "button", id: "share", onclick: () => copyAddress(context, share) }, words.share);
-  const help = h("button.button.icon", { type: "button", id: "help", "aria-label": words.help, title: words.help, onclick: openHelp }, "?");
+  const help = h("button.button.icon", { type: "button", id: "help", "aria-label": words.help, title: words.help, onclick: () => openHelp(tour) }, "?");
   document.getElementById("tools").append(picker.element, share, theme, help);
   document.getElementById("skip").addEventListener("click", (event) => {
     event.preventDefault();
     document.getElementById("view").focus();
   });
-  context.keys.register("*", [{ key: "?", label: words.help, run: openHelp }]);
+  context.keys.register("*", [{ key: "?", label: words.help, run: () => openHelp(tour) }]);
   return {
     update(state) {
       tabs.update(state);
@@ -129,7 +129,7 @@ async function copyAddress(context, button) {
 }
 
 /** Opens the help: what the page is, and every key of every view. */
-export function openHelp() {
+export function openHelp(tour) {
   const dialog = document.getElementById("dialog");
   const close = h("button.button", { type: "button", onclick: () => dialog.close() }, words.close);
   dialog.replaceChildren(h("h2", { id: "help-title" }, words.help), h("p", {}, words.helpIntro));
@@ -139,7 +139,8 @@ export function openHelp() {
     if (told.length === 0) continue;
     dialog.append(h("h3", {}, words.views[view] ?? words.everywhere), h("dl.keys", {}, ...told.flatMap(keyRow)));
   }
-  dialog.append(close);
+  const show = h("button.button.primary", { type: "button", onclick: () => (dialog.close(), tour.start()) }, words.tour);
+  dialog.append(h("div.row.spread", {}, tour.possible() ? show : h("span"), close));
   dialog.showModal();
 }
 

@@ -8,32 +8,43 @@ export async function settle(context) {
   if (!store.model || store.model.error || !["cell", "memory"].includes(context.state.v) || !store.text()) return;
   const question = JSON.stringify(store.question());
   const trace = await store.trace();
+  const unit = context.state.u < 0 ? await goodUnit(store, trace, placeIn(trace, context.state)) : 0;
+  // The reader may have gone elsewhere meanwhile: only what is still open is chosen, in the state as it is now.
+  const { state } = context;
   if (JSON.stringify(store.question()) !== question) return;
-  const patch = {};
-  const layer = trace.layers[context.state.l] ?? trace.layers[0];
-  if (!trace.layers[context.state.l]) patch.l = 0;
-  if (context.state.d !== "forward" && layer.directions < 2) patch.d = "forward";
-  if (context.state.t < 0) patch.t = Math.max(0, keyStep(trace, store.key()));
-  else if (context.state.t >= trace.T) patch.t = trace.T - 1;
-  if (context.state.u < 0) patch.u = await goodUnit(context, trace, patch);
-  else if (context.state.u >= layer.hidden) patch.u = layer.hidden - 1;
-  if (JSON.stringify(store.question()) === question && Object.keys(patch).length) context.setState(patch);
+  const { layer, direction } = placeIn(trace, state);
+  const patch = { l: layer, d: direction };
+  patch.t = state.t < 0 ? Math.max(0, keyStep(trace, store.key())) : Math.min(state.t, trace.T - 1);
+  patch.u = Math.min(state.u < 0 ? unit : state.u, trace.layers[layer].hidden - 1);
+  context.setState(patch);
+}
+
+/** The layer and direction of a state, or the first where the trace has none such. */
+function placeIn(trace, { l, d }) {
+  const layer = trace.layers[l] ? l : 0;
+  return { layer, direction: trace.layers[layer].directions > 1 ? d : "forward" };
 }
 
 function keyStep(trace, key) {
   return key ? trace.tokens.findIndex(([token]) => token.toLowerCase() === key.toLowerCase()) : -1;
 }
 
-async function goodUnit({ state, store }, trace, patch) {
-  const by = trace.alternatives > 0 ? "keeps" : "tau";
-  const place = { layer: patch.l ?? state.l, direction: patch.d ?? state.d };
-  const { permutation, score } = await store.ask("get", "order", { by, ...place });
+async function goodUnit(store, trace, place) {
+  if (trace.alternatives > 0) return (await keepersOf(store, trace, place)).units[0];
+  return (await store.ask("get", "order", { by: "tau", ...place })).permutation[0];
+}
+
+/** The units by how long they keep the key word, the one that shows it plainest first: {units, steps: by unit}. */
+export async function keepersOf(store, trace, place) {
+  const { permutation, score } = await store.ask("get", "order", { by: "keeps", ...place });
   const step = keyStep(trace, store.key());
-  if (store.model.family !== "lstm" || step < 0 || step > trace.T - 3 || trace.T > LONGEST_LOOKED_THROUGH) return permutation[0];
-  const gates = await store.ask("tensors", "maps", { ...place, what: "f,i,o,c", dtype: "f32" });
-  const tied = permutation.filter((unit) => score[unit] === score[permutation[0]]);
-  const told = tied.map((unit) => story(gates, unit, step, trace.T));
-  return tied[told.indexOf(Math.max(...told))];
+  const plain = store.model.family !== "lstm" || step < 0 || step > trace.T - 3 || trace.T > LONGEST_LOOKED_THROUGH;
+  if (plain) return { units: permutation, steps: score };
+  const lanes = await store.ask("tensors", "maps", { ...place, what: "i,o,c", dtype: "f32" });
+  const told = permutation.map((unit) => story(lanes, unit, step, trace.T));
+  const rank = new Map(permutation.map((unit, n) => [unit, told[n]]));
+  const units = [...permutation].sort((a, b) => score[b] - score[a] || rank.get(b) - rank.get(a));
+  return { units, steps: score };
 }
 
 // Of units that keep the word equally long, the one that tells it plainest: written there, held still, hidden, then said.
