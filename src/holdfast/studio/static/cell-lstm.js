@@ -58,7 +58,7 @@ function stateWires(forgets) {
 
 function trunk(own, box) {
   const top = BOX + box;
-  const stub = (letter, phase) => ({ id: "stub-" + letter, d: `M${AT[letter]},${TRUNK} V${top}`, phases: [phase], flow: [[phase, 0, 0.3]], arrow: [AT[letter], top, "up"], ends: letter });
+  const stub = (letter, phase) => ({ id: "stub-" + letter, d: `M${AT[letter]},${TRUNK} V${top}`, phases: [phase], flow: [[phase, 0, 0.3]], arrow: [AT[letter], top, "up"] });
   return [
     { id: "x-in", d: `M186,482 V408 Q186,${TRUNK} 202,${TRUNK}`, phases: [0], flow: [[0, 0.1, 0.7]] },
     { id: "trunk", d: `M24,${TRUNK} H634 Q650,${TRUNK} 650,376 V${top}`, phases: [0, 1, 2, 3, 5], flow: [[0, 0.3, 1], [5, 0, 0.25]], arrow: [AT.o, top, "up"] },

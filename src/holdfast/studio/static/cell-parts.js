@@ -171,7 +171,8 @@ export function written({ id, x, y, anchor = "start", name = "", value, born = -
     paint(frame, time) {
       text.setAttribute("class", "value " + standing(time, phases, born));
       const now = value(frame) * (grows && born >= 0 ? progress(time, born, 0.4, 0.95) : 1);
-      text.textContent = (name ? name + " " : "") + (signed ? fmtSigned(now) : fmt(now));
+      const shown = signed ? fmtSigned(now) : fmt(now);
+      text.textContent = Number.isFinite(now) ? (name ? name + " " : "") + shown : "";
     },
   };
 }

@@ -30,6 +30,7 @@ export function draw(svg, frame, time, options = {}) {
     drawn.set(svg, picture);
   }
   picture.options = options;
+  svg.dataset.time = time;
   for (const piece of picture.pieces) piece.paint(frame, time);
 }
 

@@ -60,7 +60,7 @@ export function valueColour(letter, value, scale = 1) {
 
 /** A number with a true minus sign; one just above 0 or below 1 that would round to it shows a third digit. */
 export function fmt(value, digits = 2) {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "?" : value > 0 ? "∞" : "\u2212∞";
+  if (!Number.isFinite(value)) return value === Infinity ? "∞" : value === -Infinity ? "\u2212∞" : "?";
   let text = Math.abs(value).toFixed(digits);
   const rounded = Number(text);
   if ((rounded === 0 && value !== 0) || (rounded === 1 && Math.abs(value) < 1)) text = Math.abs(value).toFixed(Math.max(digits, 3));

@@ -1,0 +1,258 @@
+"""The Cell view: every number on it equals the trace, and its picture depends on nothing but frame and time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.studio.conftest import RunningStudio, start_studio, stop_studio
+from tests.studio.small_cells import CELLS, TEXT, save_small_model, shown, traced_lanes
+
+WIDTHS = {360: 780, 768: 1024, 1440: 900}
+UNIT, STEP = 2, 6
+
+DRAW_BOTH_WAYS = """async ([frame, compact]) => {
+  const { draw } = await import("/static/cell.js");
+  const times = Array.from({ length: 13 }, (_, n) => n / 2);
+  const picture = () => document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const one = picture();
+  const seen = (svg, time) => { draw(svg, frame, time, { compact }); return svg.outerHTML; };
+  const forward = times.map((time) => seen(one, time));
+  const backward = times.toReversed().map((time) => seen(one, time)).toReversed();
+  const fresh = times.map((time) => seen(picture(), time));
+  return { forward, backward, fresh };
+}"""
+
+OVERLAPS = """() => {
+  const texts = [...document.querySelectorAll("svg.cell-picture text")]
+    .filter((node) => node.textContent.trim() && !node.closest(".wait"))
+    .map((node) => [node.textContent, node.getBoundingClientRect()]);
+  const found = [];
+  texts.forEach(([a, p], n) => texts.slice(n + 1).forEach(([b, q]) => {
+    const wide = Math.min(p.right, q.right) - Math.max(p.left, q.left);
+    const high = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
+    if (wide > 0.5 && high > 0.35 * Math.min(p.height, q.height)) found.push([a, b]);
+  }));
+  return found;
+}"""
+
+LOOSE_ENDS = """() => {
+  const svg = document.querySelector("svg.cell-picture");
+  const box = svg.viewBox.baseVal;
+  const shapes = [...svg.querySelectorAll("rect.layer, .op, .ring, .projection")].map((shape) => shape.getBBox());
+  const wires = [...svg.querySelectorAll("path.wire")].filter((wire) => !wire.closest(".ghost"));
+  const along = wires.map((wire) => {
+    const length = wire.getTotalLength();
+    return Array.from({ length: Math.ceil(length) + 1 }, (_, n) => wire.getPointAtLength(Math.min(n, length)));
+  });
+  const loose = [];
+  wires.forEach((wire, k) => {
+    for (const end of [along[k][0], along[k].at(-1)]) {
+      if (end.x <= 24.5 || end.x >= 929) continue;
+      const inShape = shapes.some((b) => end.x > b.x - 2 && end.x < b.x + b.width + 2 && end.y > b.y - 2 && end.y < b.y + b.height + 2);
+      const onWire = along.some((points, n) => n !== k && points.some((p) => Math.hypot(p.x - end.x, p.y - end.y) < 2));
+      if (!inShape && !onWire) loose.push([wire.dataset.wire, end.x, end.y]);
+    }
+  });
+  return loose;
+}"""
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Return the folder of a small saved model by its cell."""
+    root = tmp_path_factory.mktemp("cells")
+    made = {cell: root / f"m{n}" for n, cell in enumerate(CELLS)}
+    for cell, folder in made.items():
+        save_small_model(cell, folder)
+    return made
+
+
+@pytest.fixture(scope="module")
+def small_studio(folders):
+    """Return a Studio with one small model of each cell."""
+    running = start_studio(*folders.values())
+    yield running
+    stop_studio(running)
+
+
+@pytest.fixture(scope="module")
+def ids(small_studio: RunningStudio, folders):
+    """Return each cell's id on the page."""
+    with small_studio.client() as client:
+        models = client.get("/api/1/models").json()["models"]
+    return {cell: models[n]["id"] for n, cell in enumerate(folders)}
+
+
+def open_cell(page, studio: RunningStudio, fragment: str) -> None:
+    """Open the Cell view at a state and wait until its picture is there; nothing moves by itself."""
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(studio.url())
+    page.goto(f"{studio.base}/#v=cell&{fragment}")
+    page.reload()
+    page.wait_for_selector("svg.cell-picture text", timeout=30_000)
+
+
+def type_text(page, text: str) -> None:
+    page.click("#edit")
+    page.fill("#text", text)
+    page.click("#edit")
+
+
+def values_on_page(page) -> dict[str, str]:
+    """Return what chips, values beside wires, equations and the strip say, by kind and letter."""
+    return page.evaluate("""() => Object.fromEntries([
+      ...[...document.querySelectorAll("[data-chip]")].map((g) => ["chip " + g.dataset.chip, g.querySelector("text").textContent]),
+      ...[...document.querySelectorAll("[data-value]")].map((t) => ["value " + t.dataset.value, t.textContent]),
+      ...[...document.querySelectorAll(".equation")].map((row) =>
+        ["equation " + row.dataset.line, row.querySelector(".equation-value").textContent]),
+      ["strip", document.querySelector("canvas.strip").getAttribute("aria-valuetext")],
+    ])""")
+
+
+def wanted_values(cell: str, lanes: dict[str, np.ndarray], t: int, u: int) -> dict[str, str]:
+    """Return what the page must say, from the trace alone."""
+    at = {letter: float(values[t, u]) for letter, values in lanes.items()}
+    before = {letter: float(lanes[letter][t - 1, u]) for letter in "ch" if letter in lanes}
+    family = cell.split("+")[0]
+    gates = {"lstm": "figo", "gru": "zrn", "rnn": "h"}[family]
+    if "no_forget" in cell:
+        gates = "igo"
+    want = {f"chip {g}": f"{g} {shown(at[g], signed=g in 'gnh')}" for g in gates}
+    want |= {f"equation {g}": shown(at[g], signed=g in "gnh") for g in gates}
+    want["value h0"], want["value h"] = shown(before["h"], signed=True), shown(at["h"], signed=True)
+    want["equation h"] = shown(at["h"], signed=True)
+    if family == "lstm":
+        want |= {"value c0": shown(before["c"], signed=True), "value c": shown(at["c"], signed=True)}
+        want["value added"] = "i·g " + shown(at["i"] * at["g"], signed=True)
+        want["equation c"] = shown(at["c"], signed=True)
+        if "no_forget" not in cell:
+            want["value kept"] = "f·c " + shown(at["f"] * before["c"], signed=True)
+    if family == "gru":
+        want["value kept"] = "z·h " + shown(at["z"] * before["h"], signed=True)
+        want["value added"] = "(1−z)·n " + shown((1 - at["z"]) * at["n"], signed=True)
+    return want
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_number_on_the_page_equals_the_trace(cell, page, small_studio, folders, ids):
+    open_cell(page, small_studio, f"m={ids[cell]}&u={UNIT}&t={STEP}&ph=6")
+    type_text(page, TEXT)
+    page.keyboard.press("w")
+    page.keyboard.type(str(STEP + 1))
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"document.querySelector('canvas.strip').getAttribute('aria-valuetext')?.startsWith('word {STEP + 1} ')")
+    lanes = traced_lanes(folders[cell], TEXT)
+    seen, want = values_on_page(page), wanted_values(cell, lanes, STEP, UNIT)
+    assert {name: seen.get(name) for name in want} == want
+    for letter, values in lanes.items():
+        assert f"{letter} {shown(float(values[STEP, UNIT]))}" in seen["strip"]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_drawing_forward_and_backward_and_afresh_give_the_same_picture(cell, page, small_studio, ids):
+    with small_studio.client() as client:
+        trace = client.post("/api/1/trace", json={"model": ids[cell], "text": TEXT}).json()
+        query = {"layer": 0, "direction": "forward", "unit": UNIT, "from": STEP, "to": STEP + 1}
+        frame = client.get(f"/api/1/trace/{trace['id']}/frames", params=query).json()["frames"][0]
+    page.goto(small_studio.url())
+    for compact in (False, True):
+        drawn = page.evaluate(DRAW_BOTH_WAYS, [frame, compact])
+        assert drawn["forward"] == drawn["backward"] == drawn["fresh"]
+        assert len(set(drawn["forward"])) == 13
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_no_texts_overlap_and_every_wire_ends_at_a_part(cell, page, small_studio, ids):
+    open_cell(page, small_studio, f"m={ids[cell]}&u={UNIT}&t={STEP}&ph=6")
+    for width, height in WIDTHS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(
+            f"document.querySelector('svg.cell-picture').classList.contains('{'compact' if width < 700 else 'wide'}')"
+        )
+        for theme in ("light", "dark"):
+            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            assert page.evaluate(OVERLAPS) == [], f"{width} px, {theme}"
+        assert page.evaluate(LOOSE_ENDS) == [], f"{width} px"
+        smallest = page.evaluate("""() => Math.min(...[...document.querySelectorAll("svg.cell-picture text:not(.index)")]
+          .filter((node) => node.textContent).map((node) => parseFloat(getComputedStyle(node).fontSize)
+            * node.ownerSVGElement.getScreenCTM().a))""")
+        assert smallest >= 10.9, f"{width} px: {smallest:.1f} px text"
+
+
+def test_playing_shows_what_scrubbing_to_the_same_time_shows(page, studio):
+    page.goto(studio.url())
+    page.wait_for_selector("svg.cell-picture text", timeout=30_000)
+    page.wait_for_function("Number(document.querySelector('svg.cell-picture').dataset.time) === 6")
+    page.focus("main")
+    page.keyboard.press(" ")
+    samples = page.evaluate("""() => new Promise((resolve) => {
+      const svg = document.querySelector("svg.cell-picture");
+      const seen = [];
+      const watcher = new MutationObserver(() => {
+        const time = Number(svg.dataset.time);
+        if (time > seen.length + 0.5 && time < 6) seen.push([time, svg.innerHTML]);
+        if (seen.length === 5) { watcher.disconnect(); resolve(seen); }
+      });
+      watcher.observe(svg, { attributes: true, attributeFilter: ["data-time"] });
+    })""")
+    page.keyboard.press(" ")
+    frame = page.evaluate("""async () => {
+      const get = async (path) => (await fetch("/api/1/" + path)).json();
+      const { text, key, alternatives } = await get("models");
+      const others = alternatives.slice(0, 3).map((word) => text.replaceAll(key, word));
+      const asked = { model: "lstm", text, alternatives: others };
+      const options = { method: "POST", body: JSON.stringify(asked), headers: { "content-type": "application/json" } };
+      const trace = await (await fetch("/api/1/trace", options)).json();
+      const unit = document.querySelector(".unit-number").value;
+      const t = trace.tokens.findIndex(([token]) => token === key);
+      return (await get(`trace/${trace.id}/frames?layer=0&direction=forward&unit=${unit}&from=${t}&to=${t + 1}`)).frames[0];
+    }""")
+    for time, picture in samples:
+        drawn = page.evaluate(
+            """async ([frame, time]) => {
+              const { draw } = await import("/static/cell.js");
+              const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+              draw(svg, frame, time);
+              return svg.innerHTML;
+            }""",
+            [frame, time],
+        )
+        assert drawn == picture, f"at {time}"
+
+
+def test_with_reduced_motion_a_phase_shows_at_once_and_nothing_plays(page, studio):
+    open_cell(page, studio, "m=lstm&u=3&t=4&ph=6")
+    page.focus("main")
+    page.keyboard.press("2")
+    time = page.wait_for_function("document.querySelector('svg.cell-picture').dataset.time === '3' && 3").json_value()
+    page.wait_for_timeout(200)
+    assert page.get_attribute("svg.cell-picture", "data-time") == str(time)
+
+
+def test_what_the_forget_gate_did_at_word_seven_takes_at_most_twelve_keys(page, studio, client):
+    page.goto(studio.url())
+    page.wait_for_selector("svg.cell-picture text", timeout=30_000)
+    keys = ["w", "7", "Enter", "1"]
+    for key in keys:
+        page.keyboard.press(key)
+    assert len(keys) <= 12
+    page.wait_for_function("document.getElementById('live').textContent.startsWith(\"word 7 '\")")
+    unit = int(page.input_value(".unit-number"))
+    text = client.get("/api/1/models").json()["text"]
+    trace = client.post("/api/1/trace", json={"model": "lstm", "text": text}).json()
+    query = {"layer": 0, "direction": "forward", "unit": unit, "from": 6, "to": 7}
+    frame = client.get(f"/api/1/trace/{trace['id']}/frames", params=query).json()["frames"][0]
+    f = shown(frame["gates"]["f"])
+    said = page.text_content("#live")
+    assert said.startswith(f"word 7 '{frame['tok']}', unit {unit}, forget {f}: keeps ")
+    assert said.endswith(f" of {shown(frame['c0'])}")
+
+
+def test_something_moves_within_two_seconds_of_a_first_visit(page, studio):
+    page.goto(studio.url())
+    page.wait_for_selector("svg.cell-picture text", timeout=30_000)
+    page.wait_for_function(
+        "(() => { const time = Number(document.querySelector('svg.cell-picture').dataset.time); return time > 0 && time < 6; })()",
+        timeout=2000,
+    )
