@@ -41,7 +41,7 @@ def save_small_model(cell: str, folder: Path) -> None:
         train=TrainSettings(max_steps=2, evaluate_every=0, learning_rate=0.1),
     )
     model.fit(" ".join([TEXT] * 12), quiet=True)
-    model.save(folder)
+    model.save_pretrained(folder)
 
 
 def traced_lanes(folder: Path, text: str) -> dict[str, np.ndarray]:

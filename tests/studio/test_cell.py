@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+
 import numpy as np
 import pytest
 
 from tests.studio.conftest import RunningStudio, start_studio, stop_studio
+from tests.studio.looking import wait_until
 from tests.studio.small_cells import CELLS, TEXT, save_small_model, shown, traced_lanes
 
 WIDTHS = {360: 780, 768: 1024, 1440: 900}
@@ -36,6 +40,20 @@ OVERLAPS = """() => {
   return found;
 }"""
 
+DRAW_ALONE = """async ([frame, width]) => {
+  const { draw } = await import("/static/cell.js");
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const box = document.createElement("div");
+  box.style.width = width + "px";
+  box.append(svg);
+  document.body.replaceChildren(box);
+  draw(svg, frame, 6, { compact: width < 680 });
+}"""
+
+SMALLEST_TEXT = """() => Math.min(...[...document.querySelectorAll("svg.cell-picture text:not(.index)")]
+  .filter((node) => node.textContent)
+  .map((node) => parseFloat(getComputedStyle(node).fontSize) * node.ownerSVGElement.getScreenCTM().a))"""
+
 LOOSE_ENDS = """() => {
   const svg = document.querySelector("svg.cell-picture");
   const box = svg.viewBox.baseVal;
@@ -49,7 +67,8 @@ LOOSE_ENDS = """() => {
   wires.forEach((wire, k) => {
     for (const end of [along[k][0], along[k].at(-1)]) {
       if (end.x <= 24.5 || end.x >= 929) continue;
-      const inShape = shapes.some((b) => end.x > b.x - 2 && end.x < b.x + b.width + 2 && end.y > b.y - 2 && end.y < b.y + b.height + 2);
+      const inShape = shapes.some((b) => end.x > b.x - 2 && end.x < b.x + b.width + 2
+        && end.y > b.y - 2 && end.y < b.y + b.height + 2);
       const onWire = along.some((points, n) => n !== k && points.some((p) => Math.hypot(p.x - end.x, p.y - end.y) < 2));
       if (!inShape && !onWire) loose.push([wire.dataset.wire, end.x, end.y]);
     }
@@ -84,25 +103,18 @@ def ids(small_studio: RunningStudio, folders):
     return {cell: models[n]["id"] for n, cell in enumerate(folders)}
 
 
-def open_cell(page, studio: RunningStudio, fragment: str) -> None:
-    """Open the Cell view at a state and wait until its picture is there; nothing moves by itself."""
-    page.emulate_media(reduced_motion="reduce")
-    page.goto(studio.url())
-    page.goto(f"{studio.base}/#v=cell&{fragment}")
-    page.reload()
-    page.wait_for_selector("svg.cell-picture text", timeout=30_000)
-
-
-def type_text(page, text: str) -> None:
-    page.click("#edit")
-    page.fill("#text", text)
-    page.click("#edit")
+def fragment_of(text: str, rest: str) -> str:
+    """Return the fragment of the Cell view at a text, as the page writes it."""
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(text.encode()) + packer.flush()
+    return f"#v=cell&{rest}&x={base64.urlsafe_b64encode(packed).decode().rstrip('=')}"
 
 
 def values_on_page(page) -> dict[str, str]:
     """Return what chips, values beside wires, equations and the strip say, by kind and letter."""
     return page.evaluate("""() => Object.fromEntries([
-      ...[...document.querySelectorAll("[data-chip]")].map((g) => ["chip " + g.dataset.chip, g.querySelector("text").textContent]),
+      ...[...document.querySelectorAll("[data-chip]")].map((g) =>
+        ["chip " + g.dataset.chip, g.querySelector("text").textContent]),
       ...[...document.querySelectorAll("[data-value]")].map((t) => ["value " + t.dataset.value, t.textContent]),
       ...[...document.querySelectorAll(".equation")].map((row) =>
         ["equation " + row.dataset.line, row.querySelector(".equation-value").textContent]),
@@ -134,56 +146,62 @@ def wanted_values(cell: str, lanes: dict[str, np.ndarray], t: int, u: int) -> di
     return want
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_every_number_on_the_page_equals_the_trace(cell, page, small_studio, folders, ids):
-    open_cell(page, small_studio, f"m={ids[cell]}&u={UNIT}&t={STEP}&ph=6")
-    type_text(page, TEXT)
-    page.keyboard.press("w")
-    page.keyboard.type(str(STEP + 1))
-    page.keyboard.press("Enter")
-    page.wait_for_function(f"document.querySelector('canvas.strip').getAttribute('aria-valuetext')?.startsWith('word {STEP + 1} ')")
-    lanes = traced_lanes(folders[cell], TEXT)
-    seen, want = values_on_page(page), wanted_values(cell, lanes, STEP, UNIT)
-    assert {name: seen.get(name) for name in want} == want
-    for letter, values in lanes.items():
-        assert f"{letter} {shown(float(values[STEP, UNIT]))}" in seen["strip"]
+def test_every_number_on_the_page_equals_the_trace(page, small_studio, folders, ids):
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(small_studio.url(fragment_of(TEXT, f"m={ids['lstm']}&u=0&t=0")))
+    page.wait_for_selector("svg.cell-picture text", timeout=30_000)
+    for cell, folder in folders.items():
+        state = fragment_of(TEXT, f"m={ids[cell]}&u={UNIT}&t={STEP}&ph=6")
+        page.evaluate(f"location.hash = '{state}'")
+        lanes = traced_lanes(folder, TEXT)
+        said = [f"{letter} {shown(float(lanes[letter][STEP, UNIT]))}" for letter in lanes]
+        strip = "document.querySelector('canvas.strip').getAttribute('aria-valuetext')"
+        wait_until(page, f"{said}.every((part) => {strip}?.includes(part)) && {strip}.startsWith('word {STEP + 1} ')")
+        seen, want = values_on_page(page), wanted_values(cell, lanes, STEP, UNIT)
+        assert {name: seen.get(name) for name in want} == want, cell
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_drawing_forward_and_backward_and_afresh_give_the_same_picture(cell, page, small_studio, ids):
+@pytest.fixture(scope="module")
+def frames(small_studio, ids):
+    """Return one frame by cell."""
+    found = {}
     with small_studio.client() as client:
-        trace = client.post("/api/1/trace", json={"model": ids[cell], "text": TEXT}).json()
-        query = {"layer": 0, "direction": "forward", "unit": UNIT, "from": STEP, "to": STEP + 1}
-        frame = client.get(f"/api/1/trace/{trace['id']}/frames", params=query).json()["frames"][0]
-    page.goto(small_studio.url())
-    for compact in (False, True):
-        drawn = page.evaluate(DRAW_BOTH_WAYS, [frame, compact])
-        assert drawn["forward"] == drawn["backward"] == drawn["fresh"]
-        assert len(set(drawn["forward"])) == 13
+        for cell, name in ids.items():
+            trace = client.post("/api/1/trace", json={"model": name, "text": TEXT}).json()
+            query = {"layer": 0, "direction": "forward", "unit": UNIT, "from": STEP, "to": STEP + 1}
+            found[cell] = client.get(f"/api/1/trace/{trace['id']}/frames", params=query).json()["frames"][0]
+    return found
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_no_texts_overlap_and_every_wire_ends_at_a_part(cell, page, small_studio, ids):
-    open_cell(page, small_studio, f"m={ids[cell]}&u={UNIT}&t={STEP}&ph=6")
+def test_drawing_forward_and_backward_and_afresh_give_the_same_picture(page, studio, frames):
+    page.goto(studio.url("#v=game"))
+    for cell, frame in frames.items():
+        for compact in (False, True):
+            drawn = page.evaluate(DRAW_BOTH_WAYS, [frame, compact])
+            assert drawn["forward"] == drawn["backward"] == drawn["fresh"], cell
+            assert len(set(drawn["forward"])) >= 8
+
+
+def test_no_texts_overlap_and_every_wire_ends_at_a_part(page, studio, frames):
+    page.goto(studio.url("#v=game"))
     for width, height in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_function(
-            f"document.querySelector('svg.cell-picture').classList.contains('{'compact' if width < 700 else 'wide'}')"
-        )
-        for theme in ("light", "dark"):
-            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-            assert page.evaluate(OVERLAPS) == [], f"{width} px, {theme}"
-        assert page.evaluate(LOOSE_ENDS) == [], f"{width} px"
-        smallest = page.evaluate("""() => Math.min(...[...document.querySelectorAll("svg.cell-picture text:not(.index)")]
-          .filter((node) => node.textContent).map((node) => parseFloat(getComputedStyle(node).fontSize)
-            * node.ownerSVGElement.getScreenCTM().a))""")
-        assert smallest >= 10.9, f"{width} px: {smallest:.1f} px text"
+        for cell, frame in frames.items():
+            # The picture is as wide as the page leaves it: all of it on small screens, the left column on large ones.
+            inner = width - 50 if width < 1100 else round(0.6 * width)
+            page.evaluate(DRAW_ALONE, [frame, inner])
+            for theme in ("light", "dark"):
+                page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+                assert page.evaluate(OVERLAPS) == [], f"{cell}, {width} px, {theme}"
+            assert page.evaluate(LOOSE_ENDS) == [], f"{cell}, {width} px"
+            assert page.evaluate(SMALLEST_TEXT) >= 10.9, f"{cell}, {width} px"
 
 
 def test_playing_shows_what_scrubbing_to_the_same_time_shows(page, studio):
     page.goto(studio.url())
     page.wait_for_selector("svg.cell-picture text", timeout=30_000)
-    page.wait_for_function("Number(document.querySelector('svg.cell-picture').dataset.time) === 6")
+    wait_until(page, "Number(document.querySelector('svg.cell-picture').dataset.time) === 6")
+    page.select_option(".speed select", "2")
     page.focus("main")
     page.keyboard.press(" ")
     samples = page.evaluate("""() => new Promise((resolve) => {
@@ -206,7 +224,8 @@ def test_playing_shows_what_scrubbing_to_the_same_time_shows(page, studio):
       const trace = await (await fetch("/api/1/trace", options)).json();
       const unit = document.querySelector(".unit-number").value;
       const t = trace.tokens.findIndex(([token]) => token === key);
-      return (await get(`trace/${trace.id}/frames?layer=0&direction=forward&unit=${unit}&from=${t}&to=${t + 1}`)).frames[0];
+      const place = `layer=0&direction=forward&unit=${unit}&from=${t}&to=${t + 1}`;
+      return (await get(`trace/${trace.id}/frames?${place}`)).frames[0];
     }""")
     for time, picture in samples:
         drawn = page.evaluate(
@@ -222,12 +241,14 @@ def test_playing_shows_what_scrubbing_to_the_same_time_shows(page, studio):
 
 
 def test_with_reduced_motion_a_phase_shows_at_once_and_nothing_plays(page, studio):
-    open_cell(page, studio, "m=lstm&u=3&t=4&ph=6")
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(studio.url("#v=cell&m=lstm&u=3&t=4&ph=6"))
+    page.wait_for_selector("svg.cell-picture text", timeout=30_000)
     page.focus("main")
     page.keyboard.press("2")
-    time = page.wait_for_function("document.querySelector('svg.cell-picture').dataset.time === '3' && 3").json_value()
+    assert page.get_attribute("svg.cell-picture", "data-time") == "3"
     page.wait_for_timeout(200)
-    assert page.get_attribute("svg.cell-picture", "data-time") == str(time)
+    assert page.get_attribute("svg.cell-picture", "data-time") == "3"
 
 
 def test_what_the_forget_gate_did_at_word_seven_takes_at_most_twelve_keys(page, studio, client):
@@ -237,7 +258,7 @@ def test_what_the_forget_gate_did_at_word_seven_takes_at_most_twelve_keys(page, 
     for key in keys:
         page.keyboard.press(key)
     assert len(keys) <= 12
-    page.wait_for_function("document.getElementById('live').textContent.startsWith(\"word 7 '\")")
+    wait_until(page, "document.getElementById('live').textContent.startsWith(\"word 7 '\")")
     unit = int(page.input_value(".unit-number"))
     text = client.get("/api/1/models").json()["text"]
     trace = client.post("/api/1/trace", json={"model": "lstm", "text": text}).json()
@@ -252,7 +273,5 @@ def test_what_the_forget_gate_did_at_word_seven_takes_at_most_twelve_keys(page, 
 def test_something_moves_within_two_seconds_of_a_first_visit(page, studio):
     page.goto(studio.url())
     page.wait_for_selector("svg.cell-picture text", timeout=30_000)
-    page.wait_for_function(
-        "(() => { const time = Number(document.querySelector('svg.cell-picture').dataset.time); return time > 0 && time < 6; })()",
-        timeout=2000,
-    )
+    time = "Number(document.querySelector('svg.cell-picture').dataset.time)"
+    wait_until(page, f"{time} > 0 && {time} < 6", seconds=2)

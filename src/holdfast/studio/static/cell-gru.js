@@ -64,7 +64,7 @@ function sumWires(box) {
 }
 
 function gateWires(box) {
-  const [top, side] = [BOX - box, AT.n - (box === 27 ? 53 : 42)];
+  const [top, side] = [BOX - box, AT.n - (box === 27 ? 56 : 42)];
   return [
     { id: "r", d: `M${AT.r},${top} V284 Q${AT.r},268 456,268 H536 Q552,268 552,284 V308`, phases: [1, 3], flow: [[1, 0.4, 1], [3, 0.1, 0.4]] },
     { id: "reset-out", d: `M570,${BOX} H${side}`, phases: [3], flow: [[3, 0.35, 0.6]], arrow: [side, BOX] },

@@ -37,7 +37,7 @@ export function lstmParts(frame, compact) {
     marks: [],
   };
   if (coupled) addCoupling(parts, compact);
-  if (!forgets) parts.labels.push({ x: AT.f, y: BOX + 5, anchor: "middle", text: words.noForget, kind: "ghost-text" });
+  if (!forgets) parts.labels.push({ x: AT.f, y: BOX + 5, anchor: "middle", text: compact ? "f = 1" : words.noForget, kind: "ghost-text" });
   if (has(frame, "peephole")) addPeepholes(parts, own);
   if (has(frame, "layer norm")) addNorms(parts, own, frame);
   if (has(frame, "project")) addProjection(parts);

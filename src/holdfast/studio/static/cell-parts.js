@@ -80,7 +80,7 @@ export function dot({ x, y, phases }) {
 /** A learned layer: a box with its squashing function; in the compact picture with its value instead. */
 export function layer(spec, options) {
   const { x, y, letter } = spec;
-  const [width, height] = options.compact ? [106, 54] : [84, 46];
+  const [width, height] = options.compact ? [112, 54] : [84, 46];
   const text = s("text.in-box", { x, y, "text-anchor": "middle", "dominant-baseline": "central" });
   const box = s("rect.layer", { x: x - width / 2, y: y - height / 2, width, height, rx: 10 });
   box.style.setProperty("stroke", `var(--part-${letter})`);

@@ -82,13 +82,18 @@ export function mount(root, context) {
     const { frame, trace } = seen;
     const { state } = context;
     shownPhase = -1;
-    place.replaceChildren(h("span.note", {}, words.word(frame.t + 1, trace.T)), h("b.token", {}, frame.tok));
+    if (!place.contains(document.activeElement)) tellPlace();
     picture.setAttribute("aria-label", pictureWords.picture(frame.family.toUpperCase()));
     units.show(context, trace);
     tools.show({ ...seen, state });
     strip.cursor(frame.t);
     paint(clock.time);
     if (!quiet && (!clock.playing || clock.until < 6)) context.announce(speech(frame, state.ph));
+  }
+
+  function tellPlace() {
+    const { frame, trace } = seen;
+    place.replaceChildren(h("span.note", {}, words.word(frame.t + 1, trace.T)), h("b.token", {}, frame.tok));
   }
 
   // A phase that is asked for runs once and rests at its end.
@@ -154,16 +159,13 @@ export function mount(root, context) {
 
   function wordField() {
     const field = h("input.field", { type: "number", min: 1, max: seen.trace?.T ?? 1, "aria-label": words.goTo });
-    const done = () => show();
     field.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") done();
-      if (event.key !== "Enter") return;
+      if (!["Enter", "Escape"].includes(event.key)) return;
       const n = Math.round(Number(field.value));
-      if (n >= 1 && n <= seen.trace.T) go({ t: n - 1 });
-      done();
-      root.focus();
+      document.getElementById("view").focus();
+      if (event.key === "Enter" && n >= 1 && n <= seen.trace.T) go({ t: n - 1 });
     });
-    field.addEventListener("blur", done);
+    field.addEventListener("blur", tellPlace);
     place.replaceChildren(h("span.note", {}, words.goTo), field);
     field.focus();
   }
@@ -223,7 +225,6 @@ export function mount(root, context) {
         strip.repaint();
         paint(clock.time);
       }
-      if (changed.has("t") || changed.has("u")) place.classList.remove("asking");
       if (["v", "x", "m", "k", "cl", "l", "d", "u", "t"].some((key) => changed.has(key))) load(changed);
       else if (changed.has("ph") && seen.frame && !(clock.playing && clock.until >= 6)) {
         if (litPhase(clock.time) !== state.ph) run(state.ph);
