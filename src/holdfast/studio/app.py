@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -24,10 +21,10 @@ from holdfast.studio.order import order_of
 from holdfast.studio.pages import page_file
 from holdfast.studio.problem import Problem, problem_of
 from holdfast.studio.request import Asked, body_of
+from holdfast.studio.responses import answer, json_response, problem_response, tensors_response
 from holdfast.studio.security import Gate, Guard
 from holdfast.studio.studio import Studio
 
-TENSORS = "application/vnd.safetensors"
 OTHERS = ("holdfast.studio.answering", "holdfast.studio.gradient_routes", "holdfast.studio.exporting")
 """Modules with a function `routes() -> list[Route]` for the rest of the API."""
 
@@ -52,39 +49,6 @@ def make_app(studio: Studio, gate: Gate) -> Any:
     )
     app.state.studio, app.state.gate = studio, gate
     return Guard(app, gate, problem_response)
-
-
-def problem_response(problem: Problem) -> Response:
-    """Return an error as problem JSON (RFC 9457)."""
-    content = json.dumps(problem.to_dict())
-    headers = {"cache-control": "no-store"}
-    return Response(content, problem.status, headers, media_type="application/problem+json")
-
-
-def json_response(value: Any, status: int = 200, background: BackgroundTask | None = None) -> Response:
-    """Return a value as JSON, every digit of its numbers kept. Infinite numbers are refused, as JSON has none."""
-    content = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    headers = {"cache-control": "no-store"}
-    return Response(content.encode("utf-8", "replace"), status, headers, "application/json", background)
-
-
-async def answer(work: Callable[..., Any], *arguments: Any) -> Response:
-    """Do the work in a thread and return what it gave as JSON."""
-    return json_response(await run_in_threadpool(work, *arguments))
-
-
-async def tensors_response(request: Request, work: Callable[..., bytes], *arguments: Any) -> Response:
-    """Do the work in a thread and return the bytes of a safetensors file, or that the browser has them already.
-
-    A trace never changes and its name is used once, so the address alone tells what the bytes are.
-    """
-    address = f"{request.url.path}?{request.url.query}"
-    tag = f'"{hashlib.sha256(address.encode()).hexdigest()[:32]}"'
-    headers = {"etag": tag, "cache-control": "private, no-cache"}
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
-    content = await run_in_threadpool(work, *arguments)
-    return Response(content, headers=headers, media_type=TENSORS)
 
 
 async def _first_page(request: Request) -> Response:

@@ -191,7 +191,9 @@ def clamped(network: Any, clamps: Sequence[Any]) -> Any:
 
     if not clamps:
         return nullcontext()
-    return import_module("holdfast.inside.clamping").clamp(network, clamps)
+    from holdfast.inside.clamping import clamp
+
+    return clamp(network, clamps)
 
 
 def _text_of(path: Path) -> str:

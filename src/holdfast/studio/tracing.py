@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from holdfast.studio.clamps import clamps_of
 from holdfast.studio.description import Description
 from holdfast.studio.maps import SHARES, as_bytes, pack, signed_scale
 from holdfast.studio.problem import Problem
 from holdfast.studio.request import Asked
 from holdfast.studio.run import DIRECTIONS, Run
 from holdfast.studio.studio import Studio
-from holdfast.studio.subject import MOST_STEPS, Subject
+from holdfast.studio.subject import MOST_STEPS
 from holdfast.studio.traces import Kept, check_room
 
 MOST_FRAMES = 64
 MOST_ALTERNATIVES = 16
-MOST_CLAMPS = 32
 
 
 def make_trace(studio: Studio, asked: Asked) -> dict[str, Any]:
@@ -121,30 +120,6 @@ def letters_of(asked: Asked, run: Run, layer: int, direction: str) -> Sequence[s
     if strange or not wanted:
         raise Problem(422, f"This layer has {', '.join(known)}, not {', '.join(strange) or 'nothing'}.")
     return list(dict.fromkeys(wanted))
-
-
-def clamps_of(subject: Subject, asked: Asked) -> list[Any]:
-    """Return the gates that a request forces.
-
-    Raises:
-        Problem: one names no layer of this model, or a value out of range.
-    """
-    wanted = asked.list_of("clamps", dict, MOST_CLAMPS, ())
-    if not wanted:
-        return []
-    make: Any = import_module("holdfast.inside.clamping").Clamp
-    places, clamps = subject.description.places, []
-    for fields in wanted:
-        one = Asked(fields)
-        place = places[one.whole("layer", 0, most=len(places) - 1)]
-        direction = one.one_of("direction", DIRECTIONS[: place.directions], "forward")
-        gate = one.one_of("gate", tuple(subject.description.to_dict()["gates"]))
-        start = one.whole("from", 0, most=MOST_STEPS)
-        end = one.whole("to", start + 1, least=start + 1, most=MOST_STEPS)
-        unit = one.whole("unit", most=place.hidden - 1)
-        value = one.number("value", least=-1e3, most=1e3)
-        clamps.append(make(place.module, place.layer, direction, gate, unit, range(start, end), value))
-    return clamps
 
 
 def tokens_of(run: Run) -> list[list[Any]]:

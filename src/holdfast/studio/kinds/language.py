@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from holdfast.studio.kind import AbstractKind
 from holdfast.studio.run import Reading, Run
 from holdfast.tasks.estimator import evaluating
-from holdfast.tasks.language.decode import next_words
 from holdfast.tasks.language.task import LanguageModel
 
 WHOLE = ("words", "tokens")
@@ -34,32 +36,51 @@ class LanguageKind(AbstractKind):
         with evaluating(self.network):
             return self.estimator.model.hidden(reading.batch)[0][:, 0]
 
-    def probabilities(self, run: Run, t: int) -> torch.Tensor:
-        """Return the chance [V] of each token after step t, `<unk>` included."""
-        with torch.no_grad():
-            return self.estimator.model.modules_by_name["output"](run.outputs[t]).double().softmax(-1)
-
     def top(self, run: Run, t: int, k: int) -> list[tuple[str, float]]:
-        tokenizer, p = self.estimator.tokenizer, self.probabilities(run, t)
+        with torch.no_grad():
+            return self._likeliest(run.outputs[t], k)
+
+    def _likeliest(self, features: torch.Tensor, k: int) -> list[tuple[str, float]]:
+        tokenizer = self.estimator.tokenizer
+        p = self.estimator.model.modules_by_name["output"](features).double().softmax(-1)
         order = [int(n) for n in p.topk(min(k + 1, len(p))).indices if int(n) != tokenizer.unknown]
         return [(tokenizer.token(n), float(p[n])) for n in order[:k]]
 
     def answer(self, run: Run) -> dict[str, Any]:
         return {"next": self.top(run, len(run) - 1, 8)}
 
-    def target_id(self, target: str) -> int | None:
-        """Return the id of the token that a word begins with, None where the model does not know it."""
-        tokenizer = self.estimator.tokenizer
-        text = f" {target}" if tokenizer.units == "bpe" else target
-        ids = tokenizer.encode(text)
-        known = len(ids) > 0 and (tokenizer.unknown is None or ids[0] != tokenizer.unknown)
-        return int(ids[0]) if known else None
+    def chances(self, texts: Sequence[str], target: str) -> NDArray[np.float64] | None:
+        """Return how likely each of several texts is followed by a word: the product over the word's tokens.
 
-    def words(self, run: Run, k: int) -> list[tuple[str, float]]:
-        """Return the likeliest next words; those of models that read parts of words are searched for."""
+        None where the vocabulary does not hold the word.
+        """
         tokenizer = self.estimator.tokenizer
-        if tokenizer.units in WHOLE:
-            return self.top(run, len(run) - 1, k)
+        apart = tokenizer.units in WHOLE
+        wanted = tokenizer.encode(target if apart else f" {target}")
+        if not len(wanted) or (tokenizer.unknown is not None and (wanted == tokenizer.unknown).any()):
+            return None
+        rows = [np.concatenate([tokenizer.encode(text if apart else text.rstrip(" ")), wanted]) for text in texts]
+        lengths = torch.tensor([len(row) for row in rows])
+        ids = torch.zeros(int(lengths.max()), len(rows), dtype=torch.long)
+        for number, row in enumerate(rows):
+            ids[: len(row), number] = torch.as_tensor(row)
+        logs = torch.zeros(len(rows), dtype=torch.float64)
         with evaluating(self.network):
-            text = (run.reading.text or "").rstrip(" ") + ("" if tokenizer.units == "bpe" else " ")
-            return next_words(self.estimator.model, tokenizer.encode(text).tolist(), tokenizer, k)
+            features = self.estimator.model.hidden(ids[:-1])[0]
+            for back in range(len(wanted), 0, -1):
+                before = features[lengths - 1 - back, torch.arange(len(rows))]
+                logits = self.estimator.model.modules_by_name["output"](before)
+                logs += logits.double().log_softmax(-1)[:, int(wanted[-back])]
+        return logs.exp().numpy()
+
+    def next_tokens(self, text: str, k: int) -> list[tuple[str, float]]:
+        """Return the likeliest next tokens after a text, read in one call, so that forced gates fall where they are."""
+        tokenizer = self.estimator.tokenizer
+        with evaluating(self.network):
+            features = self.estimator.model.hidden(torch.as_tensor(tokenizer.encode(text))[:, None])[0]
+            return self._likeliest(features[-1, 0], k)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Return what the vocabulary does not hold, each once, in order."""
+        reading = self.read(text, None)
+        return list(dict.fromkeys(reading.labels[t] for t in reading.unknown))

@@ -137,6 +137,16 @@ class Generator:
         words += [*closing.split(), language, "."]
         return Document(tuple(words), None if control else country, language, gap, detours)
 
+    def filling(self, words: int, home: str | None = None) -> list[str]:
+        """Draw sentences of exactly so many words together, such as stand between the country and the blank.
+
+        Args:
+            words: How many words in all; 1 and 2 are fewer than any sentence has, and give none.
+            home: The country that the text is about; longer fillings also speak of others, with other languages. None:
+                no country is mentioned.
+        """
+        return self._middle(words, home)[0] if words >= _SHORTEST_FILLER else []
+
     def _frame(self, gap: int, country: str) -> tuple[str, str, int]:
         """Draw an opening and a closing that leave room for whole sentences, and return the words left to fill."""
         rng = self._rng
@@ -151,13 +161,13 @@ class Generator:
             if room == 0 or room >= _SHORTEST_FILLER:
                 return opening, closing, room
 
-    def _middle(self, room: int, home: str) -> tuple[list[str], tuple[str, ...]]:
+    def _middle(self, room: int, home: str | None) -> tuple[list[str], tuple[str, ...]]:
         """Fill exactly `room` words with sentences; return them in random order, and the countries they mention."""
         rng, middle, detours = self._rng, [], []
-        if room >= _SURE_DETOUR:
+        if home is not None and room >= _SURE_DETOUR:
             room -= self._detour(room, home, middle, detours)
         while room:
-            if rng.random() < _DETOUR_SHARE and room >= _SURE_DETOUR:
+            if home is not None and rng.random() < _DETOUR_SHARE and room >= _SURE_DETOUR:
                 room -= self._detour(room, home, middle, detours)
             else:
                 if room not in self._fitting:
