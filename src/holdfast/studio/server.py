@@ -15,6 +15,7 @@ from holdfast.studio.studio import Studio
 
 PORT = 8765
 HOST = "127.0.0.1"
+BACKLOG = 128
 
 
 def serve(folders: Sequence[str | Path] = (), port: int | None = None, *, browser: bool = True) -> None:
@@ -68,11 +69,14 @@ def _listen(port: int | None) -> socket.socket:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         if taken and port is None:
             listener.bind((HOST, 0))
-            return listener
+            listener.listen(BACKLOG)
+            listener.listen(BACKLOG)  # whoever comes before the server answers waits, and is not turned away
+    return listener
         listener.close()
         if taken:
             raise ConfigError(
                 f"Port {wanted} is taken by another program. Name another with --port, or leave --port out."
             ) from error
         raise ConfigError(f"Port {wanted} cannot be used: {error}. Name one from 1024 to 65535.") from error
+    listener.listen(BACKLOG)  # whoever comes before the server answers waits, and is not turned away
     return listener
