@@ -67,12 +67,9 @@ def _listen(port: int | None) -> socket.socket:
         listener.bind((HOST, wanted))
     except (OSError, OverflowError) as error:
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        if taken and port is None:
-            listener.bind((HOST, 0))
-            listener.listen(BACKLOG)
-            listener.listen(BACKLOG)  # whoever comes before the server answers waits, and is not turned away
-    return listener
         listener.close()
+        if taken and port is None:
+            return _listen(0)
         if taken:
             raise ConfigError(
                 f"Port {wanted} is taken by another program. Name another with --port, or leave --port out."
