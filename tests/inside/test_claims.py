@@ -113,16 +113,20 @@ def test_the_picture_colours_the_words_that_are_held_and_draws_the_runs():
     runs = states(lasting=20)
     kept = keeping(runs, START)
     names = ["France", "Germany", "Spain"]
-    figure = plot_kept([Strip("LSTM", kept, runs, names, np.ones(STEPS - START))], LABELS, guessing=0.3, title="T")
-    text, unit, known = figure.axes
-    grounds = {patch.get_gid(): patch.get_facecolor()[:3] for patch in text.patches}
-    assert len(grounds) == STEPS
-    for t in range(STEPS):
-        assert grounds[f"word {t}"] == pytest.approx(word_colour(1.0 if START <= t < START + 20 else 0.0))
+    share = np.linspace(1.0, 0.3, STEPS - START)
+    figure = plot_kept(
+        [Strip("LSTM", kept, runs, names, share), Strip("GRU", kept, runs, names)], LABELS, guessing=0.3, title="T"
+    )
+    text, other, unit, _, known = figure.axes
+    for axis, blue in ((text, (share - 0.3) / 0.7), (other, np.arange(STEPS - START) < 20)):
+        grounds = {patch.get_gid(): patch.get_facecolor()[:3] for patch in axis.patches}
+        assert len(grounds) == STEPS
+        for t in range(STEPS):
+            assert grounds[f"word {t}"] == pytest.approx(word_colour(blue[t - START] if t >= START else 0.0))
     assert [label.get_text() for label in text.texts[1:]] == LABELS
     drawn = [line.get_ydata() for line in unit.lines if len(line.get_ydata()) == STEPS]
     np.testing.assert_array_equal(np.array(drawn), runs[[1, 2, 0], :, 0])
-    np.testing.assert_array_equal(known.lines[0].get_ydata(), np.ones(STEPS - START))
+    np.testing.assert_array_equal(known.lines[0].get_ydata(), share)
 
 
 def test_a_picture_needs_a_model_and_fitting_labels():

@@ -104,6 +104,9 @@ COMMANDS: dict[tuple[str, ...], Command] = {
         "MemoryCommand",
         "memory",
     ),
+    ("trace",): Command(
+        "Show what a model held and did inside over a text or series.", "holdfast.cli.trace", "TraceCommand", "run"
+    ),
     ("studio",): Command(
         "Look inside trained networks in the browser: gates, memory, gradients, and the game.",
         "holdfast.cli.studio",

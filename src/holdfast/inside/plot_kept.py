@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.errors import ConfigError
-from holdfast.inside.claims import SEPARATES, Keeping
+from holdfast.inside.claims import Keeping
 from holdfast.inside.figure import SMALL, new_figure, readable, save_figure, style_of, tidy
 from holdfast.inside.steps import Array, check_labels
 
@@ -53,8 +53,9 @@ def plot_kept(
 ) -> Any:
     """Draw one strip of text a model, then the best unit of each with the word and with its replacements.
 
-    A word of the strip is the bluer the more of its greatest difference the best unit still shows there; below
-    SEPARATES of it the word stands on white. A last panel shows how often the word is told from the whole state.
+    A word of the strip is the bluer the surer the model's state still tells there what was replaced: `known`, from
+    guessing (white) to always (blue). Without `known` it is the share of its greatest difference that the best unit
+    still shows. A last panel shows `known` as curves.
 
     Args:
         strips: The models, one or two, the first in the claim first.
@@ -93,7 +94,7 @@ def plot_kept(
         axes.append(figure.add_axes(box))
         y -= gap
     for axis, strip in zip(axes, strips, strict=False):
-        _draw_text(axis, strip, labels, lines)
+        _draw_text(axis, strip, labels, lines, guessing or 0.0)
     panels = axes[len(strips) :]
     for axis, strip in zip(panels, strips, strict=False):
         _draw_unit(axis, strip)
@@ -106,8 +107,8 @@ def plot_kept(
 
 
 def word_colour(share: float) -> tuple[float, float, float]:
-    """Return the ground of a word of which a unit shows this share of its greatest difference."""
-    amount = float(np.clip(share, 0.0, 1.0)) if share > SEPARATES else 0.0
+    """Return the ground of a word, from nearly white (0) to blue (1)."""
+    amount = float(np.clip(share, 0.0, 1.0))
     red, green, blue = (low + amount * (high - low) for low, high in zip(_LOWEST, _HIGHEST, strict=True))
     return red, green, blue
 
@@ -130,11 +131,23 @@ def _broken(figure: Any, labels: Sequence[str]) -> list[list[tuple[int, float, f
     return lines
 
 
-def _draw_text(axis: Any, strip: Strip, labels: Sequence[str], lines: list[list[tuple[int, float, float]]]) -> None:
+def blueness(strip: Strip, guessing: float) -> Array:
+    """Return how blue each word of a strip is [T], 0 to 1; 0 before the word."""
+    shares, start = np.zeros(strip.states.shape[1]), strip.kept.start
+    if strip.known is not None:
+        shares[start : start + len(strip.known)] = (strip.known - guessing) / max(1 - guessing, 1e-9)
+        return np.clip(shares, 0.0, 1.0)
+    end = strip.kept.last(strip.kept.best) + 1
+    shares[start:end] = strip.kept.share(strip.kept.best)[start:end]
+    return shares
+
+
+def _draw_text(
+    axis: Any, strip: Strip, labels: Sequence[str], lines: list[list[tuple[int, float, float]]], guessing: float
+) -> None:
     from matplotlib.patches import Rectangle
 
-    shares = strip.kept.share(strip.kept.best)
-    last = strip.kept.last(strip.kept.best)
+    shares = blueness(strip, guessing)
     axis.set_xlim(0, _WIDTH - _LEFT - _RIGHT)
     axis.set_ylim(len(lines) * _LINE, -0.3)
     axis.axis("off")
@@ -142,8 +155,7 @@ def _draw_text(axis: Any, strip: Strip, labels: Sequence[str], lines: list[list[
     for row, line in enumerate(lines):
         for step, left, right in line:
             here = step == strip.kept.start
-            held = strip.kept.start <= step <= last
-            ground = word_colour(shares[step] if held else 0.0)
+            ground = word_colour(shares[step])
             edge = "black" if here else "none"
             axis.add_patch(Rectangle((left, row * _LINE), right - left, _LINE * 0.9, facecolor=ground, edgecolor=edge,
                                      linewidth=1.1, zorder=2 if here else 1, gid=f"word {step}"))  # fmt: skip
