@@ -1,7 +1,272 @@
-// The complete view.
+// The Completion view: how each model goes on with the text, how far the memory reaches, and what it rests on.
 
-/** Mounts the view; it shows its name until its parts are there. */
-export function mount(root) {
-  root.textContent = "";
-  return { update() {}, unmount() {} };
+import { h } from "./a11y.js";
+import { isAbort } from "./api.js";
+import { CELL_LINES, lineChart } from "./chart.js";
+import { colour } from "./colour.js";
+import { completer, lastSentence } from "./complete-ask.js";
+import { barCard } from "./complete-bars.js";
+import { completionClaim } from "./complete-claim.js";
+import { forgetPanel } from "./complete-forget.js";
+import { restPanel } from "./complete-rest.js";
+import { completeTexts as texts } from "./strings-complete.js";
+
+const TYPING_PAUSE = 110;
+const SETTLED_PAUSE = 900;
+const DISTANCES = [0, 10, 25, 50, 100, 150, 200];
+const FILLS = 20;
+const MOST_MODELS = 4;
+
+/** Mount the view. */
+export function mount(root, context) {
+  const view = new CompleteView(root, context);
+  return { update: (state, changed) => view.update(state, changed), unmount: () => view.unmount() };
+}
+
+class CompleteView {
+  constructor(root, context) {
+    this.context = context;
+    this.asker = completer(context);
+    this.timers = {};
+    this.turn = 0;
+    this.curveTurn = 0;
+    this.now = {};
+    this.build(root);
+    this.dropKeys = context.keys.register("complete", [
+      { key: "e", label: texts.keys.text, run: () => this.field.focus() },
+      { key: "d", label: texts.keys.distractors, run: () => this.slider.focus() },
+      { key: "i", label: texts.keys.insert, run: () => this.insertOne() },
+    ]);
+  }
+
+  build(root) {
+    this.claim = h("p.big.claim", { id: "claim" }, texts.claim.waiting);
+    this.note = h("p.note");
+    this.field = h("textarea.complete-text", { rows: 3, id: "complete-text", "aria-label": texts.textLabel, spellcheck: "false", oninput: () => this.typed() });
+    this.slider = h("input", { type: "range", min: 0, max: 200, step: 5, id: "distractors", oninput: () => this.slid() });
+    this.amount = h("output.number", { for: "distractors" });
+    this.target = h("input.field", { type: "text", id: "target", autocomplete: "off", spellcheck: "false", placeholder: texts.targetHint, oninput: () => this.later("target", TYPING_PAUSE, () => this.context.setState({ c_w: this.target.value.trim() })) });
+    this.unknown = h("p.note.complete-unknown");
+    this.read = h("p.complete-read", { hidden: true, "aria-label": texts.readLabel });
+    this.cards = h("div.bar-cards");
+    this.chartBox = h("section.panel");
+    const button = (text, run) => h("button.button", { type: "button", onclick: run }, text);
+    const forget = h("section.panel.forget");
+    const rest = h("section.panel.rest");
+    this.back = button(texts.back, () => this.restore());
+    this.body = h("div.stack", {},
+      h("section.panel.complete-input", {}, this.field,
+        h("div.row", {}, h("label.field.grow.distractors", {}, h("span", {}, texts.distractors), this.slider, this.amount),
+          button(texts.another, () => this.context.setState({ c_s: String(Number(this.context.state.c_s ?? 0) + 1) })),
+          button(texts.insertOne, () => this.insertOne()), this.back),
+        this.unknown, this.read,
+        h("label.field", {}, h("span", {}, texts.target), this.target)),
+      this.cards, h("div.columns", {}, this.chartBox, h("div.stack", {}, forget, rest)));
+    root.append(h("div.complete.stack", {}, h("div", {}, this.claim, this.note), this.body));
+    this.chart = lineChart(this.chartBox, {
+      title: texts.curve.none, xLabel: texts.curve.x, yLabel: texts.curve.y, range: [0, 1], height: 300,
+      format: (value) => (value === undefined ? "" : colour.fmt(value)), xText: texts.words, file: "p-by-distance",
+    });
+    this.chartNote = h("p.note", {}, texts.curve.waiting);
+    this.chartBox.append(this.chartNote);
+    const ask = () => this.asked();
+    this.forget = forgetPanel(forget, this.context, ask);
+    this.rest = restPanel(rest, this.context, ask);
+  }
+
+  asked() {
+    const { store, state } = this.context;
+    const { models } = this;
+    const model = models.find((one) => one.id === store.model?.id) ?? models[0];
+    const text = this.field.value;
+    const limit = this.words() > 0 ? lastSentence(text) : text.length;
+    const place = { layer: model?.layers[state.l] ? state.l : 0, direction: "forward" };
+    return { read: this.now.read ?? text, target: this.now.target, model, place, limit, key: store.key() };
+  }
+
+  words() {
+    return Math.max(0, Math.min(200, Number(this.context.state.c_d ?? 0) || 0));
+  }
+
+  later(name, pause, run) {
+    clearTimeout(this.timers[name]);
+    this.timers[name] = setTimeout(run, pause);
+  }
+
+  typed() {
+    this.later("ask", TYPING_PAUSE, () => this.ask());
+    // The shared text follows once the reader pauses, for every other view reads it anew.
+    this.later("share", SETTLED_PAUSE, () => this.share());
+  }
+
+  share() {
+    const text = this.field.value;
+    if (text === this.context.store.text()) return;
+    this.context.setState({ x: text === this.context.store.info.text ? "" : text, t: -1, cl: "" });
+  }
+
+  slid() {
+    this.amount.textContent = texts.words(this.slider.value);
+    this.later("slide", TYPING_PAUSE, () => this.context.setState({ c_d: this.slider.value }));
+  }
+
+  restore() {
+    this.context.setState({ x: "", t: -1, u: -1, cl: "", c_d: "0", c_w: "" });
+    this.field.value = this.context.store.text();
+    this.ask();
+  }
+
+  async insertOne() {
+    const { context, field } = this;
+    const body = { text: field.value, at: field.selectionStart ?? field.value.length, words: 8, seed: Math.floor(Math.random() * 1e6) };
+    try {
+      const { text, inserted } = await context.api.post("insert", body);
+      context.problem(null, field);
+      field.value = text;
+      const at = text.indexOf(inserted) + inserted.length;
+      field.setSelectionRange(at, at);
+      field.focus();
+      this.share();
+      this.ask();
+    } catch (error) {
+      if (!isAbort(error)) context.problem(error, field);
+    }
+  }
+
+  update(state, changed) {
+    const { store } = this.context;
+    this.models = store.models.filter((model) => model.task === "language" && !model.error).slice(0, MOST_MODELS);
+    this.body.hidden = this.models.length === 0;
+    if (!this.models.length) {
+      this.claim.textContent = texts.claim.none;
+      return;
+    }
+    this.offerCards();
+    if (document.activeElement !== this.field && store.text() !== this.field.value) this.field.value = store.text();
+    if (document.activeElement !== this.slider) this.slider.value = String(this.words());
+    if (document.activeElement !== this.target) this.target.value = state.c_w ?? "";
+    this.amount.textContent = texts.words(this.words());
+    this.back.hidden = !state.x && !this.words();
+    if (["x", "m", "c_d", "c_s", "c_w", "v"].some((key) => changed.has(key))) this.ask();
+  }
+
+  offerCards() {
+    const names = this.models.map((model) => model.id).join();
+    if (this.cards.dataset.models === names) return;
+    this.cards.dataset.models = names;
+    this.bars = new Map(this.models.map((model) => [model.id, barCard(model)]));
+    this.cards.replaceChildren(...[...this.bars.values()].map((card) => card.element));
+  }
+
+  /** Ask all models about the text as it stands; what comes late is dropped. */
+  async ask() {
+    const { context } = this;
+    const text = this.field.value;
+    const turn = ++this.turn;
+    const wanted = JSON.stringify([text, this.words(), context.state.c_s, context.state.c_w, context.store.model?.id]);
+    if (wanted === this.wanted) return;
+    this.wanted = wanted;
+    if (!text.trim()) {
+      this.asker.stop();
+      this.claim.textContent = texts.claim.empty;
+      return;
+    }
+    try {
+      const target = context.state.c_w || (await this.ownTarget(text));
+      const asked = { text, words: this.words(), seed: Number(context.state.c_s ?? 0), models: this.models.map((one) => one.id), target };
+      const reply = await this.asker.complete(asked);
+      if (turn !== this.turn) return;
+      context.problem(null, this.claim);
+      this.show(reply, target);
+    } catch (error) {
+      if (turn === this.turn && !isAbort(error)) {
+        this.wanted = "";
+        context.problem(error, this.claim);
+      }
+    }
+  }
+
+  /** The word asked for where the reader named none: what the present model puts first without distractors. */
+  async ownTarget(text) {
+    const { model } = this.asked();
+    const name = JSON.stringify([text, model.id]);
+    if (this.own?.name !== name) {
+      const { answers } = await this.context.api.post("complete", { models: [model.id], text, k: 1 });
+      this.own = { name, word: answers[0].top[0]?.[0] ?? "" };
+    }
+    return this.own.word;
+  }
+
+  show(reply, target) {
+    const changed = this.now.target !== target || this.now.read !== reply.read;
+    this.now = { ...this.now, ...reply, target };
+    for (const answer of reply.answers) this.bars.get(answer.model)?.show(answer, target);
+    const strange = target && reply.answers.every((answer) => answer.target === null);
+    const notes = [reply.unknown.length ? texts.unknown(reply.unknown.slice(0, 12)) : "", strange ? texts.unknownTarget(target) : ""];
+    this.unknown.textContent = notes.filter(Boolean).join(" ");
+    this.unknown.hidden = !this.unknown.textContent;
+    this.showRead(reply);
+    this.tell();
+    if (!changed) return;
+    this.forget.clear();
+    this.rest.refresh();
+    this.later("settled", SETTLED_PAUSE, () => this.settled());
+  }
+
+  showRead({ read, inserted }) {
+    this.read.hidden = !inserted;
+    if (!inserted) return;
+    const at = read.indexOf(inserted);
+    this.read.replaceChildren(read.slice(0, at), h("span.inserted", {}, inserted), read.slice(at + inserted.length));
+  }
+
+  tell() {
+    const { sentence, note } = completionClaim(this.now, this.models);
+    this.claim.textContent = sentence;
+    this.note.textContent = note;
+    this.context.announce(sentence);
+  }
+
+  async settled() {
+    const { context } = this;
+    try {
+      await Promise.all([this.measure(), this.forget.offer()]);
+      context.problem(null, this.chartNote);
+    } catch (error) {
+      if (!isAbort(error)) context.problem(error, this.chartNote);
+    }
+  }
+
+  /** Measure P of the word asked for by distance, once for each text and word. */
+  async measure() {
+    const text = this.field.value;
+    const { target } = this.now;
+    const turn = ++this.curveTurn;
+    const name = JSON.stringify([text, target]);
+    if (!target || this.now.answers.every((answer) => answer.target === null)) return;
+    if (this.now.curveName === name) return;
+    this.chartNote.textContent = texts.curve.waiting;
+    const body = { models: this.models.map((one) => one.id), text, target, distances: DISTANCES, fills: FILLS };
+    const { curves } = await this.context.api.post("curve", body);
+    if (turn !== this.curveTurn || target !== this.now.target) return;
+    Object.assign(this.now, { curves, curveName: name, curveTarget: target });
+    const series = curves.map((curve) => {
+      const model = this.models.find((one) => one.id === curve.model);
+      const line = CELL_LINES[model.family] ?? { colour: "--part-c", dash: "" };
+      return { ...line, name: model.name, values: curve.mean, at: curve.distances, low: curve.low, high: curve.high };
+    });
+    this.chart.update(series, { title: texts.curve.title(target), description: texts.curve.description(target) });
+    this.chartNote.textContent = texts.curve.band;
+    this.tell();
+  }
+
+  unmount() {
+    this.turn += 1;
+    this.curveTurn += 1;
+    this.asker.stop();
+    for (const timer of Object.values(this.timers)) clearTimeout(timer);
+    setTimeout(() => this.share(), 0); // after the change of view that is under way
+    this.dropKeys();
+    this.chart.remove();
+  }
 }

@@ -1,0 +1,26 @@
+// The sentence on top of the Completion view, computed from the answers and, once measured, from P by distance.
+
+import { colour } from "./colour.js";
+import { completeTexts } from "./strings-complete.js";
+
+const SURE = 0.5;
+
+/** Say what was found: {sentence, note} for the present answers. */
+export function completionClaim({ answers, target, curves, curveTarget }, models) {
+  const texts = completeTexts.claim;
+  const name = (id) => models.find((model) => model.id === id)?.name ?? id;
+  const best = Math.max(...answers.map((answer) => answer.top[0]?.[1] ?? 0));
+  if (best < SURE) return { sentence: texts.unsure(colour.percent(best)), note: "" };
+  const measured = curves && curveTarget === target && Math.max(...curves.map((curve) => curve.mean[0])) >= SURE;
+  if (measured) {
+    const last = curves[0].distances.length - 1;
+    const found = joined(curves.map((curve) => texts.farOne(colour.percent(curve.mean[last]), name(curve.model))));
+    return { sentence: texts.far(curves[0].distances[last], target, found), note: texts.evidence(20, target) };
+  }
+  const found = answers.map((answer) => texts.one(name(answer.model), answer.top[0][0], colour.percent(answer.top[0][1])));
+  return { sentence: texts.now(joined(found)), note: "" };
+}
+
+function joined(parts) {
+  return parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} and ${parts[parts.length - 1]}`;
+}
