@@ -10,15 +10,21 @@ export function completionClaim({ answers, target, curves, curveTarget }, models
   const texts = completeTexts.claim;
   const name = (id) => models.find((model) => model.id === id)?.name ?? id;
   const best = Math.max(...answers.map((answer) => answer.top[0]?.[1] ?? 0));
-  if (best < SURE) return { sentence: texts.unsure(colour.percent(best)), note: "" };
+  if (best < SURE) return { sentence: texts.unsure(share(best)), note: "" };
   const measured = curves && curveTarget === target && Math.max(...curves.map((curve) => curve.mean[0])) >= SURE;
   if (measured) {
     const last = curves[0].distances.length - 1;
-    const found = joined(curves.map((curve) => texts.farOne(colour.percent(curve.mean[last]), name(curve.model))));
+    const found = joined(curves.map((curve) => texts.farOne(share(curve.mean[last]), name(curve.model))));
     return { sentence: texts.far(curves[0].distances[last], target, found), note: texts.evidence(20, target) };
   }
-  const found = answers.map((answer) => texts.one(name(answer.model), answer.top[0][0], colour.percent(answer.top[0][1])));
+  const found = answers.map((answer) => texts.one(name(answer.model), answer.top[0][0], share(answer.top[0][1])));
   return { sentence: texts.now(joined(found)), note: "" };
+}
+
+/** A probability as a sentence says it: 97 %, under 1 %, over 99 %. */
+function share(p) {
+  if (p > 0.99) return completeTexts.claim.over;
+  return p < 0.01 ? completeTexts.claim.under : colour.percent(p);
 }
 
 function joined(parts) {

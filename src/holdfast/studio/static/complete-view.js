@@ -253,7 +253,9 @@ class CompleteView {
     const series = curves.map((curve) => {
       const model = this.models.find((one) => one.id === curve.model);
       const line = CELL_LINES[model.family] ?? { colour: "--part-c", dash: "" };
-      return { ...line, name: model.name, values: curve.mean, at: curve.distances, low: curve.low, high: curve.high };
+      // Two cells often lie on each other: dashes let the one below be seen.
+      const dash = model.family === "gru" ? "9 7" : line.dash;
+      return { ...line, dash, name: model.name, values: curve.mean, at: curve.distances, low: curve.low, high: curve.high };
     });
     this.chart.update(series, { title: texts.curve.title(target), description: texts.curve.description(target) });
     this.chartNote.textContent = texts.curve.band;

@@ -9,6 +9,8 @@ export const completeTexts = {
     now: (found) => `Next word: ${found}.`,
     one: (name, word, share) => `“${word}” says the ${name} (${share})`,
     unsure: (share) => `None of the models is sure how this goes on: the likeliest word has ${share}.`,
+    over: "over 99 %",
+    under: "under 1 %",
     far: (words, target, found) => `With ${words} more words in between, “${target}” gets ${found}.`,
     farOne: (share, name) => `${share} from the ${name}`,
     evidence: (fills, target) => `Means over ${fills} fillings with sentences that training never saw. “${target}” is the word asked for below.`,
