@@ -24,7 +24,7 @@ What a cell does not have is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -138,10 +138,10 @@ def _frame(module: nn.Module, read: Read, place: Place, unit: int, t: int, given
     with torch.no_grad(), recurrent_layers(module) as found:
         if "" not in found:
             raise ConfigError(f"A frame is of one recurrent layer, got {type(module).__name__}.")
-        step = _Step.of(found[""], read, place, unit, given)
+        step = _Step.of(found[""], read, place, unit, given).double()
         known, pre, inner, push = _gates(step)
         states = {"lstm": _lstm_states, "gru": _gru_states, "rnn": _rnn_states}[step.spec.family](step, known)
-        gates = {name: float(known[name][unit]) for name in GATES[step.spec.family]}
+        gates = {name: float(known[name][step.unit]) for name in GATES[step.spec.family]}
     own = {"family": step.spec.family, "t": t, "unit": unit, "gates": gates, **states, "pre": pre}
     return {**own, **({"inner": inner} if inner else {}), "push": push}
 
@@ -155,6 +155,7 @@ class _Step:
     unit: int
     x: Tensor
     h: Tensor
+    own: Tensor  # what of h belongs to the units that are computed
     c: Tensor
     hidden: int
     given: dict[str, Tensor]
@@ -170,14 +171,32 @@ class _Step:
         if not 0 <= unit < module.hidden_size:
             raise ConfigError(f"This {module.name} has units 0 to {module.hidden_size - 1}, not {unit}.")
         x, h, c = read
-        params = {k: v.double() for k, v in name_params(module.direction_parameters(place), module.spec).items()}
+        params = name_params(module.direction_parameters(place), module.spec)
         c = torch.zeros(module.hidden_size) if c is None else c
         sizes = params["weight_ih"].shape[1], params["weight_hh"].shape[1], module.hidden_size
         for label, vector, size in zip(("x", "h_prev", "c_prev"), (x, h, c), sizes, strict=True):
             if vector.shape != (size,):
                 raise ShapeError(f"{label} must have the shape ({size},), got {tuple(vector.shape)}.")
-        own = {name: value.double() for name, value in given.items()}
-        return cls(module.spec, params, unit, x.double(), h.double(), c.double(), module.hidden_size, own)
+        whole = cls(module.spec, params, unit, x, h, h, c, sizes[2], given)
+        return whole._alone() if module.spec.layer_norm is None and module.spec.reset_order == "after" else whole
+
+    def _alone(self) -> _Step:
+        """Return the step with the rows of its unit alone, where no gate needs those of the others."""
+        unit = torch.tensor([self.unit])
+        rows = self.hidden * torch.arange(len(self.spec.gates)) + unit
+        stacked = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        params = {name: value[rows] for name, value in self.params.items() if name in stacked}
+        if self.spec.peephole:
+            params["weight_peep"] = self.params["weight_peep"][:, unit]
+        own = self.h if self.spec.projected else self.h[unit]
+        given = {name: value[unit] for name, value in self.given.items() if len(value) == self.hidden}
+        return replace(self, params=params, unit=0, own=own, c=self.c[unit], hidden=1, given=given)
+
+    def double(self) -> _Step:
+        """Return the step in float64."""
+        params, given = ({name: value.double() for name, value in one.items()} for one in (self.params, self.given))
+        vectors = {name: getattr(self, name).double() for name in ("x", "h", "own", "c")}
+        return replace(self, params=params, given=given, **vectors)
 
     def rows(self, names: str) -> slice:
         """Return the rows of the weights that belong to some gates side by side."""
@@ -283,7 +302,7 @@ def _lstm_states(step: _Step, known: dict[str, Tensor]) -> Frame:
 
 
 def _gru_states(step: _Step, known: dict[str, Tensor]) -> Frame:
-    states = _outputs(step, (1 - known["z"]) * known["n"] + known["z"] * step.h)
+    states = _outputs(step, (1 - known["z"]) * known["n"] + known["z"] * step.own)
     return {name: float(state[step.unit]) for name, state in states.items()}
 
 
@@ -293,8 +312,8 @@ def _rnn_states(step: _Step, known: dict[str, Tensor]) -> Frame:
 
 def _outputs(step: _Step, new: Tensor) -> dict[str, Tensor]:
     p = step.spec.zoneout_h
-    after = step.given.get("h", p * step.h + (1 - p) * new)
-    return {"h0": step.h, "h": after} | ({"h_new": new} if p else {})
+    after = step.given.get("h", p * step.own + (1 - p) * new)
+    return {"h0": step.own, "h": after} | ({"h_new": new} if p else {})
 
 
 def _strongest(pushes: Tensor) -> list[list[float]]:

@@ -181,6 +181,7 @@ class AbstractRecurrent(nn.Module):
         *,
         attach: bool = False,
         gradients: bool = False,
+        labels: Any = None,
         **call: Any,
     ) -> Trace:
         """Run the stack and return every gate and state of every step.
@@ -189,13 +190,14 @@ class AbstractRecurrent(nn.Module):
             x, hx, **call: As for a call, lengths and resets included.
             attach: Keep the graph, so that gradients flow through the gates. Runs on `reference`.
             gradients: Also keep, from a later backward pass, the gradient of every state, as `.d_h` and `.d_c`.
+            labels: Names of the steps, kept as `.labels`: one list for all rows, or one list a row.
 
         Returns:
             A trace whose `["", layer, "forward"]` has the gates as [T, B, H], with `.output` and `.state` of the call.
         """
         from holdfast.nn.trace import record
 
-        with record(self, attach=attach, gradients=gradients) as trace:
+        with record(self, attach=attach, gradients=gradients, labels=labels) as trace:
             trace.output, trace.state = self(x, hx, **call)
         return trace
 

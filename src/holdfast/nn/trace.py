@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, ShapeError
 from holdfast.kernels.call import LayerCall, LayerResult
 from holdfast.kernels.dispatch import CallRequest, Choice
 from holdfast.nn.base import AbstractRecurrent
 from holdfast.nn.stand_in import recurrent_layers
+from holdfast.nn.step_labels import Labels, fitting, read_labels
+from holdfast.nn.trace_export import entries, layer_arrays, load_trace, save_trace, trace_arrays, trace_frame
 from holdfast.reference.packing import callers_order, unpack
 from holdfast.spec import GATES
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import pandas
+    from numpy.typing import NDArray
 
 DIRECTIONS = ("forward", "backward")
 
@@ -56,6 +64,13 @@ class LayerTrace:
             return gradients[name]
         raise AttributeError(f"this trace has {', '.join(values)}, not {name!r}")
 
+    def to_numpy(self) -> dict[str, NDArray[Any]]:
+        """Return the gates, the states, h0, c0, lengths, and d_h and d_c where there are any, as NumPy arrays.
+
+        They share their memory with the trace where they can; bfloat16, which NumPy lacks, becomes float32.
+        """
+        return layer_arrays(self)
+
 
 @dataclass
 class Trace:
@@ -63,10 +78,13 @@ class Trace:
 
     `name` is the module's path in the model ("" for a bare layer), direction "forward" or "backward". A module that was
     called several times has no single answer: `calls(name)` lists its calls in order.
+
+    `labels` names the steps where names were given: one tuple for all rows, or one a row.
     """
 
     output: Any = None
     state: Any = None
+    labels: Labels | None = None
     _calls: dict[str, list[dict[tuple[int, str], LayerTrace]]] = field(default_factory=dict)
 
     def __getitem__(self, key: Key) -> LayerTrace:
@@ -95,6 +113,40 @@ class Trace:
         if name not in self._calls:
             raise KeyError(f"no recorded layer is named {name!r}; recorded: {sorted(self._calls)}.")
         return self._calls[name]
+
+    def to_numpy(self) -> dict[str, NDArray[Any]]:
+        """Return every array of `LayerTrace.to_numpy`, by "name/layer/direction/gate".
+
+        A bare layer has no name: "0/forward/f". A module called several times is "name#0", "name#1" and so on.
+        """
+        return trace_arrays(self)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the arrays of `to_numpy`, the backends and the labels as an .npz file, whole or not at all.
+
+        `numpy.load` reads it without pickle; `Trace.load` makes a trace of it again. The output is not written.
+        """
+        save_trace(self, path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Trace:
+        """Read what `save` wrote.
+
+        Raises:
+            CheckpointError: the file is missing, or `save` did not write it.
+        """
+        calls, labels = load_trace(path)
+        return cls(labels=labels, _calls=calls)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Return a long table: name, layer, direction, call, row, step, label, unit, and a column a gate and state.
+
+        Steps of padding are left out; d_h and d_c are columns too where there are any.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+        """
+        return trace_frame(self)
 
 
 class FlowSink:
@@ -167,7 +219,9 @@ def _dense(steps: Tensor, packing: Packing | None) -> Tensor:
 
 
 @contextmanager
-def record(model: nn.Module, *, attach: bool = False, gradients: bool = False) -> Iterator[Trace]:
+def record(
+    model: nn.Module, *, attach: bool = False, gradients: bool = False, labels: Iterable[Any] | None = None
+) -> Iterator[Trace]:
     """Record every recurrent layer of `model`, torch.nn's own included, while the block runs.
 
     A torch.nn layer computes through a Holdfast layer that shares its weights for as long as the block lasts. Cells,
@@ -177,8 +231,11 @@ def record(model: nn.Module, *, attach: bool = False, gradients: bool = False) -
         attach: Keep the graph, so that gradients flow through the recorded gates. Runs on `reference`.
         gradients: Have the backward pass, when it runs, also leave the gradient of every state in the trace, as `.d_h`
             and `.d_c`. Not together with `attach`.
+        labels: Names of the steps, kept as `trace.labels`: one list for all rows, or one list a row. They belong to the
+            calls that have as many steps.
 
     Raises:
+        ShapeError: at the end of the block, no call has a step for each label.
         HoldfastError: a layer of the model is being recorded already, or both attach and gradients are asked for.
         SpecError: a layer is of a subclass of a torch.nn layer, with behaviour of its own.
 
@@ -192,7 +249,7 @@ def record(model: nn.Module, *, attach: bool = False, gradients: bool = False) -
     """
     if attach and gradients:
         raise HoldfastError("attach=True keeps the graph for derivatives of your own; gradients=True needs it off.")
-    trace = Trace()
+    trace = Trace(labels=read_labels(labels))
     recorded: list[AbstractRecurrent] = []
     with recurrent_layers(model) as layers:
         try:
@@ -202,6 +259,25 @@ def record(model: nn.Module, *, attach: bool = False, gradients: bool = False) -
                 layer._recorder = Recorder(trace, name, attach, gradients)
                 recorded.append(layer)
             yield trace
+            _check_labels(trace)
         finally:
             for layer in recorded:
                 layer._recorder = None
+
+
+def _check_labels(trace: Trace) -> None:
+    """Refuse labels that fit no call."""
+    if trace.labels is None:
+        return
+    shapes = []
+    for _, traced in entries(trace):
+        steps, rows = traced.h.shape[:2]
+        lengths = [steps] * rows if traced.lengths is None else traced.lengths.tolist()
+        if fitting(trace.labels, steps, lengths):
+            return
+        shapes.append(f"{steps} steps of {rows} rows")
+    given = len(trace.labels) if not trace.labels or isinstance(trace.labels[0], str) else list(map(len, trace.labels))
+    raise ShapeError(
+        f"There are {given} labels, but the calls recorded have {', '.join(dict.fromkeys(shapes)) or 'no steps'}. Give "
+        "one label for each step, or one such list for each row."
+    )
