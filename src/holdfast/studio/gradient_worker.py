@@ -21,15 +21,15 @@ NICE = 10
 def main() -> None:
     """Read {"settings", "seconds"} from the first line of standard input, train, and report until done."""
     order = json.loads(sys.stdin.readline())
-    until = time.monotonic() + order["seconds"]
     threading.Thread(target=_leave_with_the_server, daemon=True).start()
-    os.nice(NICE)
     import torch
 
     from holdfast.studio.gradient_settings import GradientSettings
     from holdfast.studio.gradient_training import Training
 
+    os.nice(NICE)  # only now: loading torch should not take longer than it must
     torch.set_num_threads(1)
+    until = time.monotonic() + order["seconds"]
     training = Training(GradientSettings.from_dict(order["settings"]))
     told = float("-inf")
     while True:
@@ -38,7 +38,7 @@ def main() -> None:
             told = time.monotonic()
             _tell(training.event() | ({"done": True, "stopped": "time"} if late and not training.done else {}))
         if training.done or late:
-            return
+            os._exit(0)  # what was told is flushed, and the thread that waits for the server need not be waited for
         training.step()
 
 
@@ -52,7 +52,7 @@ def _tell(event: dict[str, Any]) -> None:
 
 def _leave_with_the_server() -> None:
     """Wait until standard input ends, as it does when the server closes it or dies, and end the process."""
-    while sys.stdin.readline():
+    while os.read(0, 1):
         pass
     os._exit(0)
 

@@ -86,7 +86,7 @@ function noteOf(name, settings) {
 
 function rangeField(label, { min, max, step }, change) {
   const input = h("input", { type: "range", min, max, step });
-  const note = h("output.number");
+  const note = h("span.number");
   input.addEventListener("input", () => change(Number(input.value)));
   return {
     element: h("label.gradient-range", {}, h("span.row.spread", {}, h("span", {}, label), note), input),
