@@ -3,7 +3,7 @@
 #   make demo     train the three cells on the long-memory sentence and show what they remember
 #   make test     run the tests
 #   make test-studio  the tests of the Studio's page in a browser, with those that `make test` leaves out for their length
-#   make check    formatting, lint, types, architecture
+#   make check    formatting, lint (JavaScript too), types, architecture
 #   make sanitize  the kernels on recorded random calls under AddressSanitizer and UBSan; or SANITIZER=thread
 #   make bench    time the layers against torch.nn, ONNX Runtime, OpenVINO, JAX and the usual Python loops
 #
@@ -33,6 +33,7 @@ test-studio: install browser
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/oxlint src/holdfast/studio/static
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 

@@ -79,7 +79,8 @@ def long_files(pattern: str, limit: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "limit"), [("src/**/*.py", 400), ("benchmarks/**/*.py", 400), ("csrc/*", 500), ("tests/**/*.py", 500)]
+    ("pattern", "limit"),
+    [("src/**/*.py", 400), ("src/**/*.js", 300), ("benchmarks/**/*.py", 400), ("csrc/*", 500), ("tests/**/*.py", 500)],
 )
 def test_files_are_short(pattern, limit):
     assert long_files(pattern, limit) == []

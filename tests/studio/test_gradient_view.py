@@ -110,6 +110,7 @@ def test_stop_and_another_view_and_back(page, studio):
     assert page.get_by_role("button", name="Let go").get_attribute("aria-pressed") == "true"
 
 
+@pytest.mark.long
 def test_leaving_ends_the_run_within_its_grace(page, studio):
     open_view(page, studio, ENDLESS)
     page.get_by_role("button", name="Train", exact=True).click()

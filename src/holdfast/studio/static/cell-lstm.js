@@ -32,7 +32,7 @@ export function lstmParts(frame, compact) {
     operations: operations(forgets),
     chips: compact ? [] : chips(forgets),
     values: values(forgets, compact),
-    labels: names(own, compact, frame),
+    labels: names(own, compact),
     rings: [{ x: 186, y: 506, text: "x_t", phases: [0] }, { x: AT.up, y: 40, text: "h_t", phases: [5] }],
     marks: [],
   };
@@ -137,7 +137,7 @@ function values(forgets, compact) {
   ];
 }
 
-function names(own, compact, frame) {
+function names(own, compact) {
   const y = TRUNK - 14;
   const gates = [...(own ? [["f", 1]] : []), ["i", 2], ["g", 3], ["o", 5]].map(([letter, phase]) => ({
     x: AT[letter] + 14, y: compact ? y + 48 : y, text: compact ? letter : words.names[letter], phases: [phase], anchor: compact ? "middle" : "start",

@@ -26,7 +26,8 @@ export function makeLevels(app) {
         const values = { number, name: nameOf(number), stars: got };
         button.disabled = !open;
         button.setAttribute("aria-label", number === 0 ? GAME.sandbox : fill(open ? GAME.level : GAME.locked, values));
-        number === state.level ? button.setAttribute("aria-current", "true") : button.removeAttribute("aria-current");
+        if (number === state.level) button.setAttribute("aria-current", "true");
+        else button.removeAttribute("aria-current");
         button.dataset.crown = String(Boolean(state.stars[number]?.crown));
         stars.textContent = number === 0 ? "" : "★".repeat(got) + "☆".repeat(3 - got);
       }

@@ -44,9 +44,9 @@ export function newRun(settings, recorded = false) {
 /** Add an event to a run; when there are many, every second picture of the earlier half goes, its losses stay. */
 export function addEvent(run, event) {
   if (event.loss || run.events.length === 0) run.events.push(event);
-  const pictures = run.events.filter((one) => one.flow);
-  if (pictures.length > MOST_CURVES) {
-    pictures.slice(1, MOST_CURVES).forEach((one, k) => {
+  const drawn = pictures(run);
+  if (drawn.length > MOST_CURVES) {
+    drawn.slice(1, MOST_CURVES).forEach((one, k) => {
       if (k % 2) for (const part of ["flow", "flow_c", "forget", "sentence"]) delete one[part];
     });
   }

@@ -2,9 +2,9 @@
 
 import { cellAt, clampTo, paint, pixelSize } from "./heat-pixels.js";
 import { drawBars, drawWords } from "./heat-margins.js";
+import { fit, outline } from "./heat-canvas.js";
 
 const DRAG_PIXELS = 6;
-const MOST_PIXELS = 8192; // a side, whatever the page around does
 
 /**
  * Put a heat map into `root`. `handlers`: onCursor({t, unit}) when a cell is chosen, onHover({t, unit} or null),
@@ -280,24 +280,6 @@ class HeatMap {
     cancelAnimationFrame(this.pending);
     this.root.remove();
   }
-}
-
-function outline(pen, x, y, width, height, ink, ground, ratio) {
-  pen.lineWidth = 3 * ratio;
-  pen.strokeStyle = ground;
-  pen.strokeRect(x, y, width, height);
-  pen.lineWidth = 1.25 * ratio;
-  pen.strokeStyle = ink;
-  pen.strokeRect(x, y, width, height);
-}
-
-function fit(canvas, box) {
-  const ratio = Math.min(2, window.devicePixelRatio || 1);
-  const width = clampTo(Math.round(box.clientWidth * ratio), 1, MOST_PIXELS);
-  const height = clampTo(Math.round(box.clientHeight * ratio), 1, MOST_PIXELS);
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-  return { width, height };
 }
 
 function element(tag, name, parent) {

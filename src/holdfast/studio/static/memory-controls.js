@@ -120,7 +120,7 @@ export function compareRow(context) {
     below: h("div.memory-other", {}, own, note),
     update(state, key, named, text) {
       words = [key];
-      const replaced = key ? named.filter((other) => hasWord(text, key)) : [];
+      const replaced = key && hasWord(text, key) ? named : [];
       const same = replaced.find((other) => state.b === withWord(text, key, other));
       const options = [["", texts.compare.none], ...replaced.map((other) => [other, texts.compare.replaced(key, other)]), ["own", texts.compare.own]];
       pick.fill(options, state.b ? same ?? "own" : "");
