@@ -51,22 +51,23 @@ def served(folder: Path) -> Iterator[str]:
         thread.join()
 
 
-def press_gates(page: Any, gates: tuple[float, ...]) -> None:
-    """Set the open cell's three gates to 0 or 1 by keys."""
-    for key, value in zip(GATE_KEYS, gates, strict=True):
-        page.keyboard.press(key)
-        page.keyboard.press("1" if value == 1 else "0")
+def press_gates(page: Any, gates: tuple[float, ...], before: tuple[float, ...] = ()) -> None:
+    """Set the open cell's three gates to 0 or 1 by keys, those that are not so already."""
+    for gate, value in enumerate(gates):
+        if not before or before[gate] != value:
+            page.keyboard.press(GATE_KEYS[gate])
+            page.keyboard.press("1" if value == 1 else "0")
 
 
 def play_by_hand(page: Any, gates_of_cards: list[list[tuple[float, ...]]]) -> None:
     """Play a stream card by card: set what differs from the card before, go through the cells by Tab, Enter."""
-    before: list[tuple[float, ...]] = []
+    before: list[tuple[float, ...]] = [()] * len(gates_of_cards[0])
     for cells in gates_of_cards:
         if cells != before:
             for number, gates in enumerate(cells):
                 if number:
                     page.keyboard.press("Tab")
-                press_gates(page, gates)
+                press_gates(page, gates, before[number])
             for _ in cells[1:]:
                 page.keyboard.press("Shift+Tab")
         page.keyboard.press("Enter")

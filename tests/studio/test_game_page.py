@@ -293,3 +293,27 @@ def test_one_file_plays_from_a_disk_without_a_network(browser, tmp_path):
     assert "right" in opened.locator(".g-bet-outcome").text_content()
     context.close()
     assert errors == []
+
+
+def test_the_result_is_plain_text_to_paste(page):
+    start(page, 2)
+    play_by_hand(page, gates_by_rule(level_of(2), 1))
+    page.get_by_role("button", name="Copy result").click()
+    page.wait_for_selector(".g-copied:visible")
+    lines = page.locator(".g-copied").input_value().splitlines()
+    dots = len(stream(level_of(2), 1)) - 2
+    assert lines[:2] == ["Holdfast · You are the gates", "2 Latch ★☆☆"]
+    assert lines[2:] == [f"f ▁{'█' * (dots + 1)}", f"i █{'▁' * (dots + 1)}", f"o {'▁' * (dots + 1)}█"]
+
+
+def test_undo_in_the_rule_goes_back_to_where_the_change_was_made(page):
+    start(page, 1)
+    page.keyboard.press("Enter")
+    page.get_by_role("tab", name="By rule").click()
+    page.locator(".g-bar").first.focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("z")
+    assert page.locator(".g-bar-value").first.text_content() == "0.50"
+    assert page.get_by_role("tab", name="By rule").get_attribute("aria-selected") == "true"
+    page.keyboard.press("z")
+    assert page.get_by_role("tab", name="By hand").get_attribute("aria-selected") == "true"

@@ -14,10 +14,17 @@ export function makeBar(options) {
   const element = h(
     flat ? "div.g-bar.flat" : "div.g-bar",
     {
-      role: "slider", tabindex: -1, "data-part": part, "aria-label": name, "aria-valuemin": low, "aria-valuemax": high,
+      role: "slider",
+      tabindex: -1,
+      "data-part": part,
+      "aria-label": name,
+      "aria-valuemin": low,
+      "aria-valuemax": high,
       "aria-orientation": flat ? "horizontal" : "vertical",
     },
-    level, h("span.g-bar-letter", { "aria-hidden": "true" }, part), value,
+    level,
+    h("span.g-bar-letter", { "aria-hidden": "true" }, part),
+    value,
   );
   let current = null;
 

@@ -62,7 +62,14 @@ function makeCell(level, name, cell, bars, app) {
     return h("div.g-gate", {}, bar.element, h("span.g-verb", { "aria-hidden": "true" }, GAME.verbs[gate]));
   });
   const title = level.cells.length > 1 ? h("div.g-cell-name", {}, fill(GAME.cell, { cell: name })) : null;
-  const element = h("div.g-cell", {}, title, h("div.g-offer-line", {}, offered), h("div.g-gates", {}, ...own), h("div.g-memory-line", {}, memory, value));
+  const element = h(
+    "div.g-cell",
+    {},
+    title,
+    h("div.g-offer-line", {}, offered),
+    h("div.g-gates", {}, ...own),
+    h("div.g-memory-line", {}, memory, value),
+  );
   return {
     element,
     show(g, before, after) {
@@ -85,8 +92,28 @@ function equation(level, name, live, before, k) {
   return h(
     "div.g-equation",
     {},
-    h("span", {}, "c", suffix, " = ", part("f", f), ` · ${signed(before.c[k])} + `, part("i", i), ` · ${signed(live.card.g[k])} = `, h("strong", {}, signed(live.c[k]))),
-    h("span", {}, "h", suffix?.cloneNode(true) ?? null, " = ", part("o", o), ` · tanh ${signed(live.c[k])} = `, h("strong", {}, signed(live.h[k]))),
+    h(
+      "span",
+      {},
+      "c",
+      suffix,
+      " = ",
+      part("f", f),
+      ` · ${signed(before.c[k])} + `,
+      part("i", i),
+      ` · ${signed(live.card.g[k])} = `,
+      h("strong", {}, signed(live.c[k])),
+    ),
+    h(
+      "span",
+      {},
+      "h",
+      suffix?.cloneNode(true) ?? null,
+      " = ",
+      part("o", o),
+      ` · tanh ${signed(live.c[k])} = `,
+      h("strong", {}, signed(live.h[k])),
+    ),
   );
 }
 
@@ -96,7 +123,13 @@ function makeMouth(level) {
   const title = h("div.g-mouth-title");
   const options = used.map((index) => {
     const share = h("span.g-option-share");
-    const row = h("li.g-option", {}, h("span.g-option-word", {}, words[index]), share, h("span.g-option-wanted", {}, GAME.wanted));
+    const row = h(
+      "li.g-option",
+      {},
+      h("span.g-option-word", {}, words[index]),
+      share,
+      h("span.g-option-wanted", {}, GAME.wanted),
+    );
     return { index, share, row };
   });
   const coach = h("p.g-coach");

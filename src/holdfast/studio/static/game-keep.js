@@ -23,14 +23,26 @@ export function unpacked(data) {
   }
   const fresh = newGame();
   const cards = validCards(data.cards) ?? OWN_CARDS;
-  const whole = { ...fresh, stars: plainStars(data.stars), best: plainBest(data.best), bets: data.bets ?? {}, cards, kept: validKept(data.kept) };
+  const whole = {
+    ...fresh,
+    stars: plainStars(data.stars),
+    best: plainBest(data.best),
+    bets: data.bets ?? {},
+    cards,
+    kept: validKept(data.kept),
+  };
   const level = Number.isInteger(data.level) && data.level >= 0 && data.level <= LEVELS.length ? data.level : 1;
   return reduce(whole, { type: "open", level });
 }
 
 function plainStars(stars) {
   const names = ["hand", "rule", "fine", "crown"];
-  return Object.fromEntries(LEVELS.filter(({ number }) => stars[number]).map(({ number }) => [number, Object.fromEntries(names.map((name) => [name, stars[number][name] === true]))]));
+  return Object.fromEntries(
+    LEVELS.filter(({ number }) => stars[number]).map(({ number }) => [
+      number,
+      Object.fromEntries(names.map((name) => [name, stars[number][name] === true])),
+    ]),
+  );
 }
 
 function plainBest(best) {
@@ -42,8 +54,15 @@ function validKept(kept) {
   for (const level of LEVELS) {
     const entry = kept?.[level.number];
     const size = level.rows.length * 2 * level.cells.length * 3;
-    const gates = (values, count) => Array.isArray(values) && values.length === count && values.every((value) => Number.isFinite(value));
-    if (entry && Number.isInteger(entry.seed) && gates(entry.rule?.values, size) && entry.rule.split?.length === level.rows.length && gates(entry.biases, 3)) {
+    const gates = (values, count) =>
+      Array.isArray(values) && values.length === count && values.every((value) => Number.isFinite(value));
+    if (
+      entry &&
+      Number.isInteger(entry.seed) &&
+      gates(entry.rule?.values, size) &&
+      entry.rule.split?.length === level.rows.length &&
+      gates(entry.biases, 3)
+    ) {
       out[level.number] = entry;
     }
   }
@@ -96,11 +115,24 @@ export function resultText(state) {
   const steps = play(level, stream, byRuleNow ? rulePolicy(state) : byHand(level, state.gates));
   const has = state.stars[state.level] ?? {};
   const stars = "★".repeat(starsOf(state, state.level)) + "☆".repeat(3 - starsOf(state, state.level)) + (has.crown ? " 👑" : "");
-  const losses = state.verdict ? [`${fill(GAME.loss, { loss: state.verdict.loss.toFixed(3) })}${state.verdict.lstm === null ? "" : ` · LSTM ${state.verdict.lstm.toFixed(3)}`}`] : [];
+  const losses = state.verdict
+    ? [
+        `${fill(GAME.loss, { loss: state.verdict.loss.toFixed(3) })}${state.verdict.lstm === null ? "" : ` · LSTM ${state.verdict.lstm.toFixed(3)}`}`,
+      ]
+    : [];
   const rows = level.cells.flatMap((name, k) =>
-    GATES.map((gate, index) => `${level.cells.length > 1 ? name : ""}${gate} ` + steps.map((step) => BLOCKS[Math.min(7, Math.floor(step.gates[k][index] * 8))]).join("")),
+    GATES.map(
+      (gate, index) =>
+        `${level.cells.length > 1 ? name : ""}${gate} ` +
+        steps.map((step) => BLOCKS[Math.min(7, Math.floor(step.gates[k][index] * 8))]).join(""),
+    ),
   );
-  return [GAME.shareTitle, `${level.number} ${NAMES[level.number - 1] ?? GAME.sandbox} ${level.number ? stars : ""}`.trim(), ...losses, ...rows].join("\n");
+  return [
+    GAME.shareTitle,
+    `${level.number} ${NAMES[level.number - 1] ?? GAME.sandbox} ${level.number ? stars : ""}`.trim(),
+    ...losses,
+    ...rows,
+  ].join("\n");
 }
 
 /** Copies a text; false where the browser does not allow it. */
@@ -121,11 +153,23 @@ export function cardsCode(cards) {
 
 /** The cards of such a text, or null where it is none. */
 export function cardsOf(code) {
-  return validCards(code.split("!").map((part) => part.split("~")).map(([face, g, target]) => ({ face, g: Number(g), target: Number(target) })));
+  return validCards(
+    code
+      .split("!")
+      .map((part) => part.split("~"))
+      .map(([face, g, target]) => ({ face, g: Number(g), target: Number(target) })),
+  );
 }
 
 function validCards(cards) {
   const fine = (card) =>
-    card && typeof card.face === "string" && [...card.face].length >= 1 && [...card.face].length <= 8 && Math.abs(card.g) <= 1 && [0, 1, 2].includes(card.target);
-  return Array.isArray(cards) && cards.length >= 1 && cards.length <= MOST_CARDS && cards.every(fine) ? cards.map(({ face, g, target }) => ({ face, g, target })) : null;
+    card &&
+    typeof card.face === "string" &&
+    [...card.face].length >= 1 &&
+    [...card.face].length <= 8 &&
+    Math.abs(card.g) <= 1 &&
+    [0, 1, 2].includes(card.target);
+  return Array.isArray(cards) && cards.length >= 1 && cards.length <= MOST_CARDS && cards.every(fine)
+    ? cards.map(({ face, g, target }) => ({ face, g, target }))
+    : null;
 }

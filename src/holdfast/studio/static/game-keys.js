@@ -37,7 +37,8 @@ function actionOf(event, view) {
     return null;
   }
   if (key in gates) {
-    return () => view.select(bars.find((other) => other.address.group === bar.address.group && other.address.gate === gates[key]));
+    return () =>
+      view.select(bars.find((other) => other.address.group === bar.address.group && other.address.gate === gates[key]));
   }
   const changes = {
     ArrowUp: () => bar.nudge(1, event.shiftKey),
@@ -55,7 +56,9 @@ function toCell(view, bars, bar, by) {
     return false;
   }
   const { group, line, gate } = bar.address;
-  const next = bars.find((other) => other.address.group === group + by && other.address.line === line && other.address.gate === gate);
+  const next = bars.find(
+    (other) => other.address.group === group + by && other.address.line === line && other.address.gate === gate,
+  );
   return next ? view.select(next) : false;
 }
 
@@ -63,7 +66,12 @@ function toLine(view, bars, bar, by) {
   if (!bar) {
     return false;
   }
-  const next = bars.find((other) => other.address.line === bar.address.line + by && other.address.cell === bar.address.cell && other.address.gate === bar.address.gate);
+  const next = bars.find(
+    (other) =>
+      other.address.line === bar.address.line + by &&
+      other.address.cell === bar.address.cell &&
+      other.address.gate === bar.address.gate,
+  );
   return next ? view.select(next) : undefined;
 }
 

@@ -56,7 +56,10 @@ export function play(level, stream, policy) {
 
 /** The balanced loss over the steps of one or more plays: half over asked cards, half over quiet ones. */
 export function balancedLoss(plays) {
-  const sums = [[0, 0], [0, 0]];
+  const sums = [
+    [0, 0],
+    [0, 0],
+  ];
   for (const steps of plays) {
     for (const step of steps) {
       const half = sums[step.card.target === 0 ? 1 : 0];

@@ -13,7 +13,13 @@ export function makeLevels(app) {
   const chips = [...LEVELS.map((level) => level.number), 0].map((number) => {
     const stars = h("span.g-chip-stars", { "aria-hidden": "true" });
     const label = h("span.g-chip-name", { "aria-hidden": "true" }, nameOf(number));
-    const button = h("button.g-chip", { type: "button", onclick: () => app.open(number) }, h("span.g-chip-number", { "aria-hidden": "true" }, number || "∞"), label, stars);
+    const button = h(
+      "button.g-chip",
+      { type: "button", onclick: () => app.open(number) },
+      h("span.g-chip-number", { "aria-hidden": "true" }, number || "∞"),
+      label,
+      stars,
+    );
     return { number, button, stars };
   });
   const element = h("nav.g-levels", { "aria-label": GAME.levels }, ...chips.map((chip) => chip.button));
@@ -41,6 +47,7 @@ export function makeHead() {
   const goal = h("p.g-goal");
   const first = h("p.g-first");
   const stars = h("span.g-stars", { role: "img" });
+  let shown = "";
   const element = h("header.g-head", {}, h("div.g-title-line", {}, title, stars), goal, first);
   return {
     element,
@@ -54,7 +61,17 @@ export function makeHead() {
       stars.hidden = state.level === 0;
       stars.setAttribute("aria-label", fill(GAME.level, { number: state.level, name: nameOf(state.level), stars: got }));
       const has = state.stars[state.level] ?? {};
-      stars.replaceChildren(...["hand", "rule", "fine"].map((name) => h("span.g-star", { "data-on": String(Boolean(has[name])) }, h("i", {}, "★"), h("small", {}, GAME.starNames[name]))), ...(has.crown ? [h("span.g-crown", {}, "♛")] : []));
+      const sign = JSON.stringify([state.level, has]);
+      if (sign === shown) {
+        return; // or each key press would let the stars pop up again
+      }
+      shown = sign;
+      stars.replaceChildren(
+        ...["hand", "rule", "fine"].map((name) =>
+          h("span.g-star", { "data-on": String(Boolean(has[name])) }, h("i", {}, "★"), h("small", {}, GAME.starNames[name])),
+        ),
+        ...(has.crown ? [h("span.g-crown", {}, "♛")] : []),
+      );
     },
   };
 }
@@ -64,7 +81,11 @@ export function makeActions(app, act) {
   const make = (name, text, modes, primary) => ({
     name,
     modes,
-    button: h(primary ? "button.g-button.primary" : "button.g-button", { type: "button", "data-act": name, onclick: () => act(name) }, text),
+    button: h(
+      primary ? "button.g-button.primary" : "button.g-button",
+      { type: "button", "data-act": name, onclick: () => act(name) },
+      text,
+    ),
   });
   const all = [
     make("step", GAME.say.step, ["hand", "rule"], true),
@@ -75,7 +96,12 @@ export function makeActions(app, act) {
     make("deal", GAME.say.deal, ["hand", "watch"]),
   ];
   const coach = h("p.g-go-coach", { "aria-hidden": "true" }); // where the mouth is off the screen of a phone
-  const element = h("div.g-controls", {}, h("div.g-go", {}, coach, all[0].button), h("div.g-actions", {}, ...all.slice(1).map((entry) => entry.button)));
+  const element = h(
+    "div.g-controls",
+    {},
+    h("div.g-go", {}, coach, all[0].button),
+    h("div.g-actions", {}, ...all.slice(1).map((entry) => entry.button)),
+  );
   return {
     element,
     update(state, told) {
@@ -83,10 +109,16 @@ export function makeActions(app, act) {
       coach.textContent = told?.text ?? "";
       coach.dataset.right = String(told?.right);
       for (const { name, modes, button } of all) {
-        button.hidden = !modes.includes(state.mode) || (name === "deal" && state.level === 0) || (name === "copy" && Boolean(levelOf(state).biases));
-        button.disabled = (name === "undo" && !state.undo.length) || (state.mode === "hand" && over && (name === "step" || name === "hold")) || (name === "copy" && state.t === 0);
+        button.hidden =
+          !modes.includes(state.mode) ||
+          (name === "deal" && state.level === 0) ||
+          (name === "copy" && Boolean(levelOf(state).biases));
+        button.disabled =
+          (name === "undo" && !state.undo.length) ||
+          (state.mode === "hand" && over && (name === "step" || name === "hold")) ||
+          (name === "copy" && state.t === 0);
       }
-      element.firstChild.hidden = all[0].button.hidden;
+      element.firstChild.hidden = all[0].button.hidden || (state.mode === "hand" && over);
       all[0].button.textContent = state.mode === "hand" ? GAME.say.step : state.level === 0 ? GAME.say.runOwn : GAME.say.run;
     },
   };
@@ -95,7 +127,8 @@ export function makeActions(app, act) {
 /** What a finished stream or a judged rule came to, the level's lesson, and where to go next. */
 export function makeResult(app, act) {
   const element = h("div.g-result", { hidden: true });
-  const go = (name, text, primary) => h(primary ? "button.g-button.primary" : "button.g-button", { type: "button", onclick: () => act(name) }, text);
+  const go = (name, text, primary) =>
+    h(primary ? "button.g-button.primary" : "button.g-button", { type: "button", onclick: () => act(name) }, text);
   return {
     element,
     update(state) {
@@ -103,7 +136,10 @@ export function makeResult(app, act) {
       const solved = state.mode === "rule" && state.verdict?.perfect;
       element.hidden = !over && !solved;
       const has = state.stars[state.level] ?? {};
-      const next = state.level > 0 && (has.hand || has.rule) ? [go("next", fill(GAME.say.next, { name: nameOf(state.level + 1) }), solved)] : [];
+      const next =
+        state.level > 0 && (has.hand || has.rule)
+          ? [go("next", fill(GAME.say.next, { name: nameOf(state.level + 1) }), solved)]
+          : [];
       const watch = state.level > 0 ? [go("watch", GAME.say.watch)] : [];
       if (over) {
         const { right, loss, correct } = handDone(state);
@@ -134,17 +170,36 @@ export function makeFoot(app) {
   const hints = h("ol.g-hints");
   const copied = h("textarea.g-copied", { readonly: true, rows: 6, hidden: true, "aria-label": GAME.copyHere });
   const note = h("p.g-note", { role: "status" });
-  const hint = h("button.g-button.quiet", { type: "button", onclick: () => ((shown[app.state().level] = (shown[app.state().level] ?? 0) + 1), update(app.state())) });
-  const file = h("input.g-file", { type: "file", accept: ".json,application/json", hidden: true, "aria-label": GAME.say.load, onchange: () => read(file.files[0]) });
+  const hint = h("button.g-button.quiet", {
+    type: "button",
+    onclick: () => ((shown[app.state().level] = (shown[app.state().level] ?? 0) + 1), update(app.state())),
+  });
+  const file = h("input.g-file", {
+    type: "file",
+    accept: ".json,application/json",
+    hidden: true,
+    "aria-label": GAME.say.load,
+    onchange: () => read(file.files[0]),
+  });
   const element = h(
     "footer.g-foot",
     {},
     hints,
-    h("div.g-actions", {}, hint,
+    h(
+      "div.g-actions",
+      {},
+      hint,
       h("button.g-button.quiet", { type: "button", onclick: share }, GAME.say.share),
-      h("button.g-button.quiet", { type: "button", onclick: () => (saveFile(app.state()), (note.textContent = GAME.saved)) }, GAME.say.save),
-      h("button.g-button.quiet", { type: "button", onclick: () => file.click() }, GAME.say.load)),
-    file, note, copied,
+      h(
+        "button.g-button.quiet",
+        { type: "button", onclick: () => (saveFile(app.state()), (note.textContent = GAME.saved)) },
+        GAME.say.save,
+      ),
+      h("button.g-button.quiet", { type: "button", onclick: () => file.click() }, GAME.say.load),
+    ),
+    file,
+    note,
+    copied,
     h("details.g-keys", {}, h("summary", {}, GAME.say.keys), h("p", {}, GAME.keysText)),
   );
 

@@ -1,6 +1,6 @@
 // The game as one pure reducer: a state and an action give the next state; no DOM, no clock, no chance.
 
-import { balancedLoss, byBiases, byHand, byPlayer, byRule, judge, play, ruleIndex } from "./game-loss.js";
+import { balancedLoss, byBiases, byHand, byPlayer, byRule, emptyMemory, judge, ruleIndex, stepCells } from "./game-loss.js";
 import { LEVELS, sandboxLevel } from "./levels.js";
 import { drawStream } from "./game-streams.js";
 
@@ -11,7 +11,12 @@ const NEAR = 1.1;
 const LENGTHS = [30, 100, 300];
 
 /** What the sandbox starts with: the stream of a latch. */
-export const OWN_CARDS = [["▲", 1, 0], ["·", 0.7, 0], ["·", -0.8, 0], ["?", 0, 2]].map(([face, g, target]) => ({ face, g, target }));
+export const OWN_CARDS = [
+  ["▲", 1, 0],
+  ["·", 0.7, 0],
+  ["·", -0.8, 0],
+  ["?", 0, 2],
+].map(([face, g, target]) => ({ face, g, target }));
 
 /** A fresh game: nothing solved, level 1, all gates at one half, as an untrained sigmoid has them. */
 export function newGame() {
@@ -25,7 +30,21 @@ export function levelOf(state) {
 
 /** The cards of the state: the level's stream for its seed, or the sandbox's own. */
 export function streamOf(state) {
-  return state.level === 0 ? sandboxStream(state.cards) : drawStream(state.level, state.seed);
+  return remembered(streams, state.level === 0 ? state.cards : `${state.level}/${state.seed}`, () =>
+    state.level === 0 ? sandboxStream(state.cards) : drawStream(state.level, state.seed),
+  );
+}
+
+// What was worked out last is remembered, so that a key press costs only what it changes; results stay the same.
+const streams = new Map();
+const walks = new Map();
+
+function remembered(cache, key, make) {
+  if (!cache.has(key)) {
+    if (cache.size > 8) cache.clear();
+    cache.set(key, make());
+  }
+  return cache.get(key);
 }
 
 function sandboxStream(cards) {
@@ -66,7 +85,17 @@ function emptyRule(level) {
 /** The steps played so far by hand: one for each card that has been run. */
 export function handSteps(state) {
   const level = levelOf(state);
-  return play(level, streamOf(state).slice(0, state.t), byHand(level, state.gates));
+  const stream = streamOf(state);
+  const width = level.cells.length * 3;
+  const walk = remembered(walks, stream, () => ({ gates: [], steps: [] }));
+  const same = state.gates.findIndex((value, index) => value !== walk.gates[index]);
+  const kept = walk.steps.slice(0, Math.min(state.t, same < 0 ? Infinity : Math.floor(same / width)));
+  const policy = byHand(level, state.gates);
+  for (let t = kept.length; t < state.t; t += 1) {
+    kept.push(stepCells(level, stream[t], policy(t), kept[t - 1] ?? emptyMemory(level)));
+  }
+  walks.set(stream, { gates: state.gates, steps: kept });
+  return kept;
 }
 
 /** The policy of the rule table, or of the biases on level 8. */
@@ -103,6 +132,7 @@ const ACTIONS = {
     const dealt = { ...state, seed: state.seed + 1, t: 0, undo: [] };
     return keep({ ...dealt, gates: evenGates(dealt) });
   },
+  /** Back to before the last change, in the mode where it was made. */
   undo(state) {
     if (state.undo.length === 0) {
       return state;
@@ -156,8 +186,8 @@ export function reduce(state, action) {
 }
 
 function remember(state, change) {
-  const { t, gates, rule, biases, verdict } = state;
-  return { ...state, ...change, undo: [...state.undo, { t, gates, rule, biases, verdict }] };
+  const { mode, t, gates, rule, biases, verdict } = state;
+  return { ...state, ...change, undo: [...state.undo, { mode, t, gates, rule, biases, verdict }] };
 }
 
 function keep(state) {
@@ -176,7 +206,11 @@ function walk(state, to) {
 /** What a stream finished by hand came to: {right, loss}. */
 export function handDone(state) {
   const steps = handSteps(state);
-  return { right: steps.every((step) => step.right), loss: balancedLoss([steps]), correct: steps.filter((step) => step.right).length };
+  return {
+    right: steps.every((step) => step.right),
+    loss: balancedLoss([steps]),
+    correct: steps.filter((step) => step.right).length,
+  };
 }
 
 function award(state, earned, loss) {
@@ -214,7 +248,9 @@ function judgeRule(state, player) {
   const seen = streams(LENGTHS[0]);
   const found = judge(level, seen, rulePolicy(state));
   const lstm = player ? judge(level, seen, byPlayer(level, player)).loss : null;
-  const longer = level.biases ? LENGTHS.slice(1).map((length) => ({ length, ...judge(level, streams(length), rulePolicy(state)) })) : [];
+  const longer = level.biases
+    ? LENGTHS.slice(1).map((length) => ({ length, ...judge(level, streams(length), rulePolicy(state)) }))
+    : [];
   const example = seen[Math.max(found.wrong, 0)];
   return { ...found, perfect: found.right === found.total, lstm, longer, example };
 }

@@ -47,7 +47,11 @@ function ruleLine(level, { row, index, on, split, many, line }, bars, app) {
   const side = split ? (on ? GAME.rowOn : GAME.rowOff) : "";
   const splitter =
     level.flag !== null && on === 0
-      ? h("button.g-small", { type: "button", "aria-pressed": String(Boolean(split)), onclick: () => app.dispatch({ type: "split", row: index }) }, split ? GAME.say.join : GAME.say.split)
+      ? h(
+          "button.g-small",
+          { type: "button", "aria-pressed": String(Boolean(split)), onclick: () => app.dispatch({ type: "split", row: index }) },
+          split ? GAME.say.join : GAME.say.split,
+        )
       : null;
   const cells = level.cells.map((name, cell) => {
     const own = GATES.map((part, gate) => {
@@ -65,7 +69,12 @@ function ruleLine(level, { row, index, on, split, many, line }, bars, app) {
     });
     return h("div.g-table-cell", {}, many ? h("span.g-table-name", { "aria-hidden": "true" }, name) : null, ...own);
   });
-  return h("div.g-table-line", {}, h("div.g-table-face", {}, h("span.g-table-card", {}, face), side ? h("span.g-table-side", {}, side) : null, splitter), ...cells);
+  return h(
+    "div.g-table-line",
+    {},
+    h("div.g-table-face", {}, h("span.g-table-card", {}, face), side ? h("span.g-table-side", {}, side) : null, splitter),
+    ...cells,
+  );
 }
 
 function biasTable(bars, app) {
@@ -95,7 +104,13 @@ function verdictParts(state, level) {
   if (!found) {
     return [];
   }
-  const values = { right: found.right, total: found.total, loss: found.loss.toFixed(3), lstm: found.lstm?.toFixed(3), limit: found.lstm ? (1.1 * found.lstm).toFixed(3) : "" };
+  const values = {
+    right: found.right,
+    total: found.total,
+    loss: found.loss.toFixed(3),
+    lstm: found.lstm?.toFixed(3),
+    limit: found.lstm ? (1.1 * found.lstm).toFixed(3) : "",
+  };
   if (level.number === 0) {
     return [h("p.g-verdict-main", {}, fill(found.perfect ? GAME.ownRight : GAME.ownWrong, values))];
   }

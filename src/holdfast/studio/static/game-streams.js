@@ -132,8 +132,18 @@ function parity(dice) {
   });
 }
 
-const VISITS = [["I", "visited"], ["we", "saw"], ["I", "worked", "in"], ["my", "friends", "lived", "in"], ["we", "loved"]];
-const GROWING = [["I", "grew", "up", "in"], ["then", "I", "grew", "up", "near"], ["I", "grew", "up", "in"]];
+const VISITS = [
+  ["I", "visited"],
+  ["we", "saw"],
+  ["I", "worked", "in"],
+  ["my", "friends", "lived", "in"],
+  ["we", "loved"],
+];
+const GROWING = [
+  ["I", "grew", "up", "in"],
+  ["then", "I", "grew", "up", "near"],
+  ["I", "grew", "up", "in"],
+];
 
 function france(dice) {
   const names = Object.keys(COUNTRIES);

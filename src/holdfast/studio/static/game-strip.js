@@ -12,7 +12,7 @@ import { fill, GAME, mouthWords, signed } from "./strings-game.js";
 export function makeStrip() {
   const list = h("ol.g-strip-list", {});
   const element = h("div.g-strip", { tabindex: 0, role: "region", "aria-label": GAME.levels }, list);
-  let key = "";
+  let present = null;
   let columns = [];
   let lines = [];
 
@@ -30,16 +30,32 @@ export function makeStrip() {
   }
 
   function show({ level, stream, steps, now, preview = null, other = [], shown = 0, ignored = null, label }) {
-    const fresh = `${level.number}/${stream.map((card) => `${card.row},${card.word},${card.g},${card.face ?? ""}`).join(";")}`;
-    if (fresh !== key) {
+    if (stream !== present) {
       build(level, stream);
-      key = fresh;
+      present = stream;
       element.scrollLeft = 0;
     }
     element.setAttribute("aria-label", label ?? GAME.levels);
     const scale = Math.max(1.2, ...[...steps, ...other].flatMap((step) => step.c.map(Math.abs)));
-    columns.forEach((entry, t) => paint(entry, { level, t, card: stream[t], step: steps[t], now, preview: t === now ? preview : null, other: t < shown ? other[t] : null, ignored }));
-    lines.forEach((entry, k) => entry.draw(steps.map((step) => step.c[k]), other.slice(0, shown).map((step) => step.c[k]), scale));
+    columns.forEach((entry, t) =>
+      paint(entry, {
+        level,
+        t,
+        card: stream[t],
+        step: steps[t],
+        now,
+        preview: t === now ? preview : null,
+        other: t < shown ? other[t] : null,
+        ignored,
+      }),
+    );
+    lines.forEach((entry, k) =>
+      entry.draw(
+        steps.map((step) => step.c[k]),
+        other.slice(0, shown).map((step) => step.c[k]),
+        scale,
+      ),
+    );
     follow(now >= 0 ? now : shown > 0 ? shown - 1 : -1);
   }
 
@@ -71,6 +87,11 @@ function column(level, card) {
 }
 
 function paint(entry, { level, t, card, step, now, preview, other, ignored }) {
+  const seen = [step, t === now, preview, other, ignored];
+  if (entry.seen?.every((part, index) => part === seen[index])) {
+    return;
+  }
+  entry.seen = seen;
   const words = mouthWords(level.number);
   const known = Boolean(step) || t === now || Boolean(other);
   const face = faceOf(level, card);
@@ -103,10 +124,19 @@ function label(level, t, { state, step, face, card, words }) {
   if (!step) {
     return fill(state === "now" ? GAME.current : GAME.hidden, { t: t + 1, face });
   }
-  const gates = step.gates.map((cell, k) => (level.cells.length > 1 ? `${level.cells[k]} ` : "") + cell.map((value, gate) => `${GATES[gate]} ${value.toFixed(2)}`).join(" "));
+  const gates = step.gates.map(
+    (cell, k) =>
+      (level.cells.length > 1 ? `${level.cells[k]} ` : "") +
+      cell.map((value, gate) => `${GATES[gate]} ${value.toFixed(2)}`).join(" "),
+  );
   return fill(GAME.column, {
-    t: t + 1, face, g: card.g.map((g) => signed(g)).join(" "), gates: gates.join(", "), c: step.c.map((c) => signed(c)).join(" "),
-    said: words[step.said], verdict: step.right ? GAME.right : fill(GAME.wrong, { target: words[card.target] }),
+    t: t + 1,
+    face,
+    g: card.g.map((g) => signed(g)).join(" "),
+    gates: gates.join(", "),
+    c: step.c.map((c) => signed(c)).join(" "),
+    said: words[step.said],
+    verdict: step.right ? GAME.right : fill(GAME.wrong, { target: words[card.target] }),
   });
 }
 
@@ -114,10 +144,17 @@ function line(k, count) {
   const zero = s("line.g-line-zero", { x1: 0, x2: count, y1: 0.5, y2: 0.5 });
   const theirs = s("path.g-line-other", {});
   const mine = s("path.g-line-mine", {});
-  const element = s("svg.g-line", { viewBox: `0 0 ${count} 1`, preserveAspectRatio: "none", "aria-hidden": "true" }, zero, theirs, mine);
+  const element = s(
+    "svg.g-line",
+    { viewBox: `0 0 ${count} 1`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    zero,
+    theirs,
+    mine,
+  );
   element.style.setProperty("--k", String(k));
   const path = (values, scale) =>
-    values.map((c, t) => `${t ? "L" : "M"}${(t + 0.5).toFixed(2)},${(0.5 - (0.46 * c) / scale).toFixed(4)}`).join("") + (values.length === 1 ? "h.01" : "");
+    values.map((c, t) => `${t ? "L" : "M"}${(t + 0.5).toFixed(2)},${(0.5 - (0.46 * c) / scale).toFixed(4)}`).join("") +
+    (values.length === 1 ? "h.01" : "");
   return {
     element,
     draw(own, other, scale) {

@@ -18,7 +18,12 @@ export function makeWatch(state, app) {
   const legend = h("p.g-legend");
   const differing = h("div.g-differences");
   const lesson = h("div.g-slot");
-  const element = h("div.g-watch", {}, h("p.g-rule-goal", {}, levelPlayers || app.players === undefined ? GAME.watchGoal : GAME.noPlayer), box);
+  const element = h(
+    "div.g-watch",
+    {},
+    h("p.g-rule-goal", {}, levelPlayers || app.players === undefined ? GAME.watchGoal : GAME.noPlayer),
+    box,
+  );
   const plays = new Map();
   let stage = LAST;
   let shown = 0;
@@ -55,23 +60,38 @@ export function makeWatch(state, app) {
   function betBox() {
     const { t, gate, cell } = betPlace(level, stream);
     const text = fill(GAME.bet, {
-      t: t + 1, face: faceOf(level, stream[t]), gate: GAME.gates[gate],
+      t: t + 1,
+      face: faceOf(level, stream[t]),
+      gate: GAME.gates[gate],
       cell: level.cells.length > 1 ? fill(GAME.betCell, { cell: level.cells[cell] }) : "",
     });
     const its = played(LAST).steps[t].gates[cell][gate];
     const truth = its < 0.2 ? 0 : its > 0.8 ? 2 : 1;
     const choices = GAME.betChoices.map((words, index) =>
-      h("button.g-button", { type: "button", onclick: () => app.dispatch({ type: "bet", value: its, right: index === truth }) }, words),
+      h(
+        "button.g-button",
+        { type: "button", onclick: () => app.dispatch({ type: "bet", value: its, right: index === truth }) },
+        words,
+      ),
     );
     return h("div.g-bet", {}, h("h3", {}, GAME.betTitle), h("p", {}, text), h("div.g-choices", {}, ...choices));
   }
 
   function revealed(bet) {
     const values = { value: bet.value.toFixed(2), gate: GAME.gates[level.bet.gate] };
-    const outcome = h("p.g-bet-outcome", { "data-right": String(bet.right) }, fill(bet.right ? GAME.betRight : GAME.betWrong, values));
-    lesson.replaceChildren(...(level.biases ? [lesson8(app.players["forget bias"])] : []));
+    const outcome = h(
+      "p.g-bet-outcome",
+      { "data-right": String(bet.right) },
+      fill(bet.right ? GAME.betRight : GAME.betWrong, values),
+    );
+    lesson.replaceChildren(...(level.biases ? [lesson8(app)] : []));
     const range = h("input.g-stages", {
-      type: "range", min: 0, max: LAST, step: 1, value: stage, "aria-label": GAME.stepsLabel,
+      type: "range",
+      min: 0,
+      max: LAST,
+      step: 1,
+      value: stage,
+      "aria-label": GAME.stepsLabel,
       oninput: () => {
         stage = Number(range.value);
         finish();
@@ -88,7 +108,11 @@ export function makeWatch(state, app) {
     const stageText = fill(GAME.steps, { steps: CHECKPOINTS[stage] });
     box.querySelector(".g-stage-text").textContent = stageText;
     box.querySelector(".g-stages").setAttribute("aria-valuetext", stageText);
-    box.querySelector(".g-stage-loss").textContent = fill(GAME.watchLoss, { correct, total: stream.length, loss: its.loss.toFixed(3) });
+    box.querySelector(".g-stage-loss").textContent = fill(GAME.watchLoss, {
+      correct,
+      total: stream.length,
+      loss: its.loss.toFixed(3),
+    });
     legend.textContent = mine.length ? GAME.watchLegend : GAME.watchAlone;
     differing.replaceChildren(...(mine.length && shown >= stream.length ? differences(level, mine, its) : []));
   }
@@ -152,15 +176,24 @@ function differences(level, mine, its) {
     return [h("p", {}, GAME.same)];
   }
   const lines = found.slice(0, 3).map((entry) =>
-    h("li", {}, fill(GAME.difference, {
-      t: entry.t + 1, face: faceOf(level, entry.card), gate: GATES[entry.gate], yours: entry.yours.toFixed(2), its: entry.theirs.toFixed(2),
-      cell: level.cells.length > 1 ? `, ${fill(GAME.cell, { cell: level.cells[entry.k] })}` : "",
-    })),
+    h(
+      "li",
+      {},
+      fill(GAME.difference, {
+        t: entry.t + 1,
+        face: faceOf(level, entry.card),
+        gate: GATES[entry.gate],
+        yours: entry.yours.toFixed(2),
+        its: entry.theirs.toFixed(2),
+        cell: level.cells.length > 1 ? `, ${fill(GAME.cell, { cell: level.cells[entry.k] })}` : "",
+      }),
+    ),
   );
   return [h("h3", {}, GAME.differences), h("ul", {}, ...lines)];
 }
 
-function lesson8(solved) {
-  const [one, two, three] = ["1.0", "2.0", "3.4"].map((bias) => solved[bias]);
-  return h("p.g-lesson", {}, fill(GAME.lesson8, { one, two, three }));
+function lesson8(app) {
+  const [one, two, three] = ["1.0", "2.0", "3.4"].map((bias) => app.players["forget bias"][bias]);
+  const link = app.toGradient ? h("button.g-button", { type: "button", onclick: app.toGradient }, GAME.say.gradient) : null;
+  return h("div.g-lesson", {}, h("p", {}, fill(GAME.lesson8, { one, two, three })), link);
 }

@@ -8,7 +8,6 @@ import { play } from "./game-loss.js";
 import { handDone, handSteps, levelOf, reduce, rulePolicy, streamOf } from "./game-play.js";
 import { makeRule, ruleKey } from "./game-rule.js";
 import { makeActions, makeFoot, makeHead, makeLevels, makeResult } from "./game-parts.js";
-import { drawStream } from "./game-streams.js";
 import { makeStrip } from "./game-strip.js";
 import { makeWatch } from "./game-watch.js";
 import { makeSandbox } from "./game-sandbox.js";
@@ -36,6 +35,7 @@ export function mount(root, context = {}) {
       markChosen();
     },
     announce,
+    toGradient: context.store ? () => context.setState({ v: "gradient", g_task: "thirty", g_T: "30", g_b: "1" }) : null,
     load: (loaded) => replace(loaded),
     state: () => state,
     async copyLink() {
@@ -46,18 +46,36 @@ export function mount(root, context = {}) {
   const levels = makeLevels(app);
   const head = makeHead();
   const tabs = MODES.map((mode) =>
-    h("button.g-mode", { type: "button", role: "tab", "data-mode": mode, onclick: () => dispatch({ type: "mode", mode }) }, GAME.modes[mode]),
+    h(
+      "button.g-mode",
+      { type: "button", role: "tab", "data-mode": mode, onclick: () => dispatch({ type: "mode", mode }) },
+      GAME.modes[mode],
+    ),
   );
   const modes = h("div.g-modes", { role: "tablist", "aria-label": GAME.modesLabel }, ...tabs);
-  const own = h("div.g-own-place");
+  const own = makeSandbox(app);
   const place = h("div.g-place");
   const actions = makeActions(app, act);
   const result = makeResult(app, act);
   const before = h("div.g-slot");
   const after = h("div.g-slot");
-  const field = h("div.g-field", { role: "group", "aria-label": GAME.field }, place, actions.element, before, app.strip.element, after, result.element);
+  const field = h(
+    "div.g-field",
+    { role: "group", "aria-label": GAME.field },
+    place,
+    actions.element,
+    before,
+    app.strip.element,
+    after,
+    result.element,
+  );
   const foot = makeFoot(app);
-  const element = h("section.game", { "aria-label": GAME.title }, levels.element, h("div.g-main", {}, head.element, own, modes, field, foot.element));
+  const element = h(
+    "section.game",
+    { "aria-label": GAME.title },
+    levels.element,
+    h("div.g-main", {}, head.element, own.element, modes, field, foot.element),
+  );
   roving(modes, "[role=tab]", (tab) => tab.click());
 
   function dispatch(action) {
@@ -81,13 +99,13 @@ export function mount(root, context = {}) {
 
   function render() {
     const level = levelOf(state);
-    const key = `${state.mode}/${state.mode === "hand" ? `${level.number}/${level.cells.length}` : state.mode === "rule" ? ruleKey(state) : `${state.level}/${state.seed}/${typeof app.players}`}`;
+    const key = keyOfPanel(level);
     if (key !== panelKey) {
       rebuild(key);
     }
     levels.update(state);
     head.update(state);
-    own.replaceChildren(...(state.level === 0 ? [makeSandbox(state, app)] : []));
+    own.update(state);
     const hidden = state.level === 0 ? ["watch"] : [];
     for (const tab of tabs) {
       const on = tab.dataset.mode === state.mode;
@@ -98,8 +116,22 @@ export function mount(root, context = {}) {
     const preview = panel.update(state);
     showStrip(level, preview);
     actions.update(state, preview);
+    const finished = result.element.hidden;
     result.update(state);
+    if (live && finished && !result.element.hidden) {
+      result.element.scrollIntoView({ block: "nearest" });
+    }
     foot.update(state);
+  }
+
+  /** What the panel was built for; when it changes the panel is built anew. */
+  function keyOfPanel(level) {
+    const parts = {
+      hand: () => [level.number, level.cells.length],
+      rule: () => [ruleKey(state)],
+      watch: () => [state.level, state.seed, typeof app.players],
+    };
+    return [state.mode, ...parts[state.mode]()].join("/");
   }
 
   function rebuild(key) {
@@ -129,9 +161,17 @@ export function mount(root, context = {}) {
   function showStrip(level, preview) {
     if (state.mode === "hand") {
       const stream = streamOf(state);
-      app.strip.show({ level, stream, steps: handSteps(state), now: state.t < stream.length ? state.t : -1, preview, label: GAME.modes.hand });
+      app.strip.show({
+        level,
+        stream,
+        steps: handSteps(state),
+        now: state.t < stream.length ? state.t : -1,
+        preview,
+        label: GAME.modes.hand,
+      });
     } else if (state.mode === "rule") {
-      const stream = state.verdict?.example ?? (state.level === 0 ? streamOf(state) : drawStream(state.level, EXAMPLE_SEED));
+      const stream =
+        state.verdict?.example ?? (state.level === 0 ? streamOf(state) : streamOf({ level: state.level, seed: EXAMPLE_SEED }));
       app.strip.show({ level, stream, steps: play(level, stream, rulePolicy(state)), now: -1, label: GAME.modes.rule });
     }
   }
@@ -149,7 +189,8 @@ export function mount(root, context = {}) {
       rule: () => (dispatch({ type: "mode", mode: "rule" }), enter()),
       hand: () => (dispatch({ type: "mode", mode: "hand" }), enter()),
       next: () => open(state.level < 10 ? state.level + 1 : 0),
-      split: () => state.mode === "rule" && chosen && levelOf(state).flag !== null && dispatch({ type: "split", row: chosen.address.row }),
+      split: () =>
+        state.mode === "rule" && chosen && levelOf(state).flag !== null && dispatch({ type: "split", row: chosen.address.row }),
       leave: () => tabs.find((tab) => tab.tabIndex === 0).focus(),
     };
     doing[name]();
@@ -177,10 +218,15 @@ export function mount(root, context = {}) {
     if (action.type === "step" && state.t > before.t && state.t < stream.length) {
       const last = handSteps(state).at(-1);
       const next = stream[state.t];
-      announce(fill(last.right ? GAME.steppedRight : GAME.steppedWrong, {
-        said: words[last.said], face: faceOf(levelOf(state), next), g: next.g.map((g) => signed(g)).join(" "),
-        target: words[(last.right ? next : last.card).target], next: words[next.target],
-      }));
+      announce(
+        fill(last.right ? GAME.steppedRight : GAME.steppedWrong, {
+          said: words[last.said],
+          face: faceOf(levelOf(state), next),
+          g: next.g.map((g) => signed(g)).join(" "),
+          target: words[(last.right ? next : last.card).target],
+          next: words[next.target],
+        }),
+      );
     } else if ((action.type === "step" || action.type === "hold") && state.t === stream.length) {
       const { right, correct } = handDone(state);
       announce(fill(right ? GAME.handRight : GAME.handWrong, { correct, total: stream.length }));
@@ -189,7 +235,13 @@ export function mount(root, context = {}) {
     } else if (action.type === "undo") {
       announce(GAME.undone);
     } else if (action.type === "open") {
-      announce(fill(GAME.openedLevel, { number: state.level, name: NAMES[state.level - 1] ?? GAME.sandbox, goal: LEVEL_TEXTS[state.level - 1]?.goal }));
+      announce(
+        fill(GAME.openedLevel, {
+          number: state.level,
+          name: NAMES[state.level - 1] ?? GAME.sandbox,
+          goal: LEVEL_TEXTS[state.level - 1]?.goal,
+        }),
+      );
     }
   }
 
