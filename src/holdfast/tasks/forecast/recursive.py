@@ -108,7 +108,7 @@ class RecursiveDecoder:
         rows, origins = split.folds()[0].picks(network.shape.horizon).spread(CHECKED)
         ends = np.minimum(origins + network.shape.horizon, split.whole.lengths[rows])
         reader = StepReader(split.whole, network.shape, split.train)
-        held_out = reader.read_until(rows, self._starts(reader, rows, origins), origins, ends)
+        held_out = reader.read_until(rows, self.starts(reader, rows, origins), origins, ends)
         return FitTask(network, batches, held_out)
 
     def calibrate(self, split: Split) -> None:
@@ -155,7 +155,7 @@ class RecursiveDecoder:
         """Return the loss [S] of forecasting the last step of each series from the true steps before."""
         reader = StepReader(series, self.network.shape)
         rows, origins = last_windows(series, 1, 1, None)
-        steps = reader.read_until(rows, self._starts(reader, rows, origins), origins, origins + 1)
+        steps = reader.read_until(rows, self.starts(reader, rows, origins), origins, origins + 1)
         losses, known = self.network.losses(replace(steps, lengths=steps.lengths - 1))  # all but the step forecast
         return (losses * known).sum(1)
 
@@ -167,7 +167,7 @@ class RecursiveDecoder:
         """
         reader, rows = StepReader(series, self.network.shape), np.arange(len(series))
         passed = np.zeros(len(series), dtype=np.int64) if series.before is None else series.before
-        starts = self._starts(reader, rows, series.lengths)
+        starts = self.starts(reader, rows, series.lengths)
         begun = np.zeros(len(series), dtype=np.int64)
         if before is not None:
             old = slice(0, len(before.starts))
@@ -195,7 +195,7 @@ class RecursiveDecoder:
         states = [_joined([states[number] for states in found], order) for number in range(len(readers))]
         return Carried(starts + passed, series.lengths + passed, states)
 
-    def _starts(self, reader: StepReader, rows: Whole, origins: Whole) -> Whole:
+    def starts(self, reader: StepReader, rows: Whole, origins: Whole) -> Whole:
         """Return where reading begins, counted from the first step that `reader` has."""
         context, before = self.network.shape.context, reader.series.before
         passed = np.zeros(len(rows), dtype=np.int64) if before is None else before[rows]
@@ -213,7 +213,7 @@ class RecursiveDecoder:
             readers = self.network.readers()
             for begin in range(0, len(rows), size):
                 part = slice(begin, begin + size)
-                begins = self._starts(reader, rows[part], origins[part])
+                begins = self.starts(reader, rows[part], origins[part])
                 steps = reader.read_until(rows[part], begins, origins[part], origins[part])
                 if carried is None:
                     states = self._read(readers, steps, np.zeros_like(begins), None)
