@@ -170,6 +170,9 @@ def _write(command: TraceCommand, traced: Run, evidence: list[Evidence]) -> None
     from holdfast.studio.depict import draw_kept, draw_run
 
     path, ending = command.out or Path(), (command.out or Path()).suffix.lower()
+    if ending == ".html":
+        write_whole(path, _page(command, traced, evidence).encode())
+        return
     if ending == ".npz":
         write_whole(path, npz_bytes(traced))
     elif ending == ".csv":
@@ -180,6 +183,22 @@ def _write(command: TraceCommand, traced: Run, evidence: list[Evidence]) -> None
         picture = "gates" if command.picture == "auto" else command.picture
         draw_run(traced, path, picture=picture, layer=command.layer, direction=command.direction, units=command.units,
                  gates=command.gates)  # fmt: skip
+
+
+def _page(command: TraceCommand, traced: Run, evidence: list[Evidence]) -> str:
+    from holdfast.studio.bundle import html_of
+    from holdfast.studio.depict import claim_of
+
+    subjects = [traced.subject, *(one.run.subject for one in evidence[1:])]
+    text = traced.reading.text if traced.reading.text is not None else Path(command.input).read_text(encoding="utf-8")
+    state = f"v=memory&m={traced.subject.id}&l={command.layer}&d={command.direction}"
+    named = bool(evidence) and not command.against
+    if evidence:
+        state += f"&u={evidence[0].kept.best}&t={evidence[0].start}"
+    word, *instead = evidence[0].names if named else ("",)
+    return html_of(
+        subjects, text, word=word, instead=instead, state=state, note=claim_of(*evidence[:2]) if evidence else ""
+    )
 
 
 def _note(command: TraceCommand, traced: Run) -> str:

@@ -6,6 +6,7 @@ import { lineChart } from "./chart.js";
 import { gradientControls } from "./gradient-controls.js";
 import { addEvent, flowLines, lossLines, newRun, pictures, runLabels, settingsOf } from "./gradient-data.js";
 import { gradientWords as words } from "./strings-gradient.js";
+import { embeddedFile } from "./embedded.js";
 
 const EXAMPLE = "static/gradient-example.json";
 const LEAST_SHOWN = { share: 1e-10, norm: 1e-12 };
@@ -80,10 +81,15 @@ function switchScale(view) {
   view.context.setState({ g_scale: scaleOf(view) === "share" ? "norm" : "" });
 }
 
-async function loadExample(view) {
+async function fetchExample() {
   const answer = await fetch(EXAMPLE).catch((error) => error);
-  if (!answer.ok || view.closed || kept.now) return;
-  const { runs } = await answer.json();
+  return answer.ok ? answer.json() : null;
+}
+
+async function loadExample(view) {
+  const example = embeddedFile(EXAMPLE) ?? (await fetchExample());
+  if (!example || view.closed || kept.now) return;
+  const { runs } = example;
   const [before, now] = runs.map(({ settings, events }) => ({ ...newRun(settings, true), events }));
   if (view.closed || kept.now) return;
   Object.assign(kept, { now, before });
