@@ -182,6 +182,7 @@ def test_drawing_forward_and_backward_and_afresh_give_the_same_picture(page, stu
             assert len(set(drawn["forward"])) >= 8
 
 
+@pytest.mark.long
 def test_no_texts_overlap_and_every_wire_ends_at_a_part(page, studio, frames):
     page.goto(studio.url("#v=game"))
     for width, height in WIDTHS.items():

@@ -36,7 +36,7 @@ export function gruParts(frame, compact) {
   };
   if (has(frame, "layer norm")) {
     for (const [x, phase] of [[AT.z, 2], [AT.r, 1], [AT.n, 3]]) {
-      parts.marks.push({ name: "rect", attributes: { x: x - 11, y: 359, width: 22, height: 6, rx: 3 }, phases: [phase], kind: "norm" });
+      parts.marks.push({ name: "rect", attributes: { x: x - 11, y: 373, width: 22, height: 6, rx: 3 }, phases: [phase], kind: "norm" });
     }
   }
   return parts;
@@ -69,8 +69,8 @@ function gateWires(box) {
     { id: "r", d: `M${AT.r},${top} V284 Q${AT.r},268 456,268 H536 Q552,268 552,284 V308`, phases: [1, 3], flow: [[1, 0.4, 1], [3, 0.1, 0.4]] },
     { id: "reset-out", d: `M570,${BOX} H${side}`, phases: [3], flow: [[3, 0.35, 0.6]], arrow: [side, BOX] },
     { id: "z", d: `M${AT.z},${top} V168`, phases: [2, 4], flow: [[2, 0.4, 1], [4, 0, 0.3]] },
-    { id: "z-rest", d: `M${AT.z},226 H456`, phases: [2, 4], flow: [[2, 0.5, 1], [4, 0, 0.3]] },
-    { id: "rest", d: `M504,226 H632`, phases: [4], flow: [[4, 0.2, 0.5]] },
+    { id: "z-rest", d: `M${AT.z},226 H368`, phases: [2, 4], flow: [[2, 0.5, 1], [4, 0, 0.3]] },
+    { id: "rest", d: `M416,226 H632`, phases: [4], flow: [[4, 0.2, 0.5]] },
     { id: "n", d: `M${AT.n},${top} V244`, phases: [3, 4], flow: [[3, 0.5, 1], [4, 0, 0.4]] },
     { id: "rise", d: `M${AT.n},208 V168`, phases: [4], flow: [[4, 0.45, 0.75]] },
   ];
@@ -87,7 +87,7 @@ function gateLayer(letter) {
 function operations() {
   return [
     { id: "reset", x: 552, y: BOX, text: "×", phases: [3], at: 0.3, label: (f) => words.resetTimes(fmt(f.gates.r)) },
-    { id: "one-minus", x: 480, y: 226, text: "1−", phases: [4], at: 0.15, label: (f) => words.oneMinus(fmt(f.gates.z), fmt(1 - f.gates.z)) },
+    { id: "one-minus", x: 392, y: 226, text: "1−", phases: [4], at: 0.15, label: (f) => words.oneMinus(fmt(f.gates.z), fmt(1 - f.gates.z)) },
     { id: "keep", x: AT.z, y: H, text: "×", phases: [4], at: 0.3, label: (f) => words.forgetTimes(fmt(f.gates.z), fmt(f.h0), fmt(f.gates.z * f.h0)) },
     { id: "admit", x: AT.n, y: 226, text: "×", phases: [4], at: 0.4, label: (f) => words.inputTimes(fmt(1 - f.gates.z), fmt(f.gates.n), fmt((1 - f.gates.z) * f.gates.n)) },
     { id: "add", x: AT.n, y: H, text: "+", phases: [4], at: 0.6, label: (f) => words.plus(fmt(f.gates.z * f.h0), fmt((1 - f.gates.z) * f.gates.n), fmt(f.h)) },
@@ -102,7 +102,7 @@ function values(compact) {
   return [
     ...ends,
     { id: "kept", x: 475, y: 132, anchor: "middle", name: named("z·h"), value: (f) => f.gates.z * f.h0, born: 4, phases: [4] },
-    ...(compact ? [] : [{ id: "rest", x: 566, y: 212, anchor: "middle", name: "1−z", value: (f) => 1 - f.gates.z, born: 4, phases: [4], signed: false }]),
+    ...(compact ? [] : [{ id: "rest", x: 500, y: 212, anchor: "middle", name: "1−z", value: (f) => 1 - f.gates.z, born: 4, phases: [4], signed: false }]),
     { id: "added", x: AT.n + 12, y: 194, name: named("(1−z)·n"), value: (f) => (1 - f.gates.z) * f.gates.n, born: 4, phases: [4] },
   ];
 }

@@ -111,7 +111,7 @@ function chips(forgets) {
     ...(forgets ? [gate("f", AT.f + 12, 212, 1, [1])] : []),
     gate("i", AT.i + 12, 256, 2, [2, 4]),
     gate("g", AT.g + 12, 256, 3, [3, 4]),
-    gate("o", 618, 214, 5, [5]),
+    gate("o", 626, 214, 5, [5]),
   ];
 }
 
@@ -177,7 +177,7 @@ function addPeepholes(parts, own) {
 function addNorms(parts, own, frame) {
   const bar = (x, y, phases) => ({ name: "rect", attributes: { x: x - 11, y: y - 3, width: 22, height: 6, rx: 3 }, phases, kind: "norm" });
   const gates = [...(own ? [["f", 1]] : []), ["i", 2], ["g", 3], ["o", 5]];
-  for (const [letter, phase] of gates) parts.marks.push(bar(AT[letter], 362, [phase]));
+  for (const [letter, phase] of gates) parts.marks.push(bar(AT[letter], 376, [phase]));
   if (has(frame, "layer norm state")) parts.marks.push({ ...bar(575, C, [4]), attributes: { x: 572, y: C - 11, width: 6, height: 22, rx: 3 } });
   else parts.marks.push(bar(AT.out, 170, [5]));
 }

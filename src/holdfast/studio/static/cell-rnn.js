@@ -40,6 +40,6 @@ export function rnnParts(frame, compact) {
     rings: [{ x: 186, y: 506, text: "x_t", phases: [0] }, { x: 826, y: 40, text: "h_t", phases: [5] }],
     marks: [],
   };
-  if (has(frame, "layer norm")) parts.marks.push({ name: "rect", attributes: { x: X - 11, y: 355, width: 22, height: 6, rx: 3 }, phases: [3], kind: "norm" });
+  if (has(frame, "layer norm")) parts.marks.push({ name: "rect", attributes: { x: X - 11, y: 365, width: 22, height: 6, rx: 3 }, phases: [3], kind: "norm" });
   return parts;
 }

@@ -47,7 +47,7 @@ export const reader = {
 export const tour = {
   name: "Tour",
   start: "Show me how the cell remembers",
-  offer: "New here? Six steps show how an LSTM keeps a word in mind.",
+  offer: "New here? Seven steps show how an LSTM keeps a word in mind.",
   next: "Next",
   back: "Back",
   end: "End the tour",

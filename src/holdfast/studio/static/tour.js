@@ -22,9 +22,9 @@ export function mountTour(root, context) {
   }
 
   async function goTo(name, step) {
-    const { steps } = await load(name);
+    const { steps, text } = await load(name);
     const state = await stateOf(steps[step].fragment);
-    context.setState({ ...DEFAULTS, ...state, tour: name, step: String(step) });
+    context.setState({ ...DEFAULTS, ...state, x: text === store.info.text ? "" : text, tour: name, step: String(step) });
   }
 
   function end() {

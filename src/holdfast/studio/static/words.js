@@ -6,18 +6,9 @@ const MOST_SPANS = 3000;
 
 /** Paints the tokens of a trace into an element; returns {show(t), at(event), range(t)}. */
 export function paintWords(element, text, trace) {
-  const places = placesOf(text, trace.tokens);
+  const places = trace.tokens.map(([, from, to]) => [from, to]);
   const unknown = new Set(trace.unknown);
   return places.length > MOST_SPANS ? paintLong(element, text, places, unknown) : paintShort(element, text, places, unknown);
-}
-
-/** The [from, to] of each token in UTF-16 units, as JavaScript counts; the trace counts whole characters. */
-export function placesOf(text, tokens) {
-  const plain = !/[\ud800-\udbff]/.test(text);
-  if (plain) return tokens.map(([, from, to]) => [from, to]);
-  const starts = [0];
-  for (const character of text) starts.push(starts[starts.length - 1] + character.length);
-  return tokens.map(([, from, to]) => [starts[from], starts[to]]);
 }
 
 function paintShort(element, text, places, unknown) {

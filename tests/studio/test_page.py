@@ -1,0 +1,162 @@
+"""The page around the views: the address as state, the text line, the tour, and what it says when things go wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from holdfast.studio.pages import STATIC
+from tests.studio.conftest import start_studio, stop_studio
+from tests.studio.looking import wait_until
+
+HELD = "Number((document.querySelector('.held').textContent.match(/\\d+|One/) ?? ['0'])[0].replace('One', '1'))"
+VIEWS = ["cell", "memory", "gradient", "complete", "game"]
+TOUR = json.loads((STATIC / "tours" / "france.json").read_text(encoding="utf-8"))
+STRIP = "(document.querySelector('canvas.strip').getAttribute('aria-valuetext') ?? '')"
+
+
+def open_cell(page, studio, fragment: str = "v=cell&u=3&t=1") -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(studio.url("#" + fragment))
+    page.wait_for_selector("svg.cell-picture text", timeout=30_000)
+
+
+def edit_text(page, text: str) -> None:
+    page.click("#edit")
+    page.fill("#text", text)
+    page.click("#edit")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_opens_by_its_address(view, page, studio):
+    page.goto(studio.url("#v=" + view))
+    page.wait_for_selector(f"main .view-{view}", state="attached", timeout=30_000)
+    page.wait_for_timeout(500)  # for what the view asks of the server, whose failure would fail the test
+    assert page.get_attribute(f"#tab-{view}", "aria-selected") == "true"
+    assert "token" not in page.url
+
+
+def test_tabs_are_walked_by_arrow_keys_and_the_way_back_leads_to_the_last_view(page, studio):
+    open_cell(page, studio)
+    page.focus("#tab-cell")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("main .view-memory")
+    assert page.evaluate("document.activeElement.id") == "tab-memory"
+    page.go_back()
+    page.wait_for_selector("main .view-cell")
+
+
+@pytest.mark.parametrize("text", ["Tell me 🙂 where naïve cats <script>alert(1)</script> sleep", "كان يا ما كان cat"])
+def test_an_edited_text_lives_in_the_address_and_survives_a_reload(text, page, studio):
+    open_cell(page, studio)
+    edit_text(page, text)
+    wait_until(page, "location.hash.includes('x=')")
+    wait_until(page, "document.querySelector('#words .word.unknown')")
+    page.reload()
+    page.wait_for_selector("#words .word", timeout=30_000)
+    assert page.text_content("#words") == text
+    words = page.eval_on_selector_all("#words .word", "spans => spans.map((span) => span.textContent)")
+    assert "cat" in " ".join(words)
+    assert text.replace(" ", "").startswith("".join(words[:3]))
+    page.click("#reset")
+    wait_until(page, "!location.hash.includes('x=') && document.querySelector('#words').textContent.includes('France')")
+
+
+@pytest.mark.long
+def test_a_long_text_stays_in_the_tab_and_is_one_text_node_with_highlights(page, studio):
+    words = [f"w{n * n % 9973}" for n in range(3200)]
+    open_cell(page, studio)
+    edit_text(page, " ".join(words))
+    wait_until(page, "CSS.highlights.has('word-now')", seconds=30)
+    assert page.evaluate("document.querySelector('#words').childNodes.length") == 1
+    wait_until(page, "location.hash.includes('x=~') || location.hash.includes('x=%7E')")
+    assert len(page.evaluate("location.hash")) < 300
+    assert page.text_content("#words") == " ".join(words)
+
+
+def test_a_click_on_a_word_and_on_the_strip_move_the_cursor(page, studio):
+    open_cell(page, studio)
+    page.click("#words .word >> nth=7")
+    wait_until(page, f"{STRIP}.startsWith('word 8 ')")
+    page.focus("canvas.strip")
+    page.keyboard.press("ArrowLeft")
+    wait_until(page, f"{STRIP}.startsWith('word 7 ')")
+
+
+def test_the_tour_shows_what_it_says(page, studio):
+    open_cell(page, studio, "v=cell")
+    page.click("#tour-start")
+    values = {}
+    for number, step in enumerate(TOUR["steps"]):
+        assert len(step["text"].split()) <= 45
+        wait_until(page, f"document.querySelector('.tour h2')?.textContent.endsWith({json.dumps(step['title'])})")
+        t = int(step["fragment"].split("&t=")[1].split("&")[0])
+        clamps = step["fragment"].count(",f,")
+        wait_until(page, f"{STRIP}.startsWith('word {t + 1} ')")
+        wait_until(page, f"{HELD} === {clamps}")
+        chips = {
+            one[0]: float(one[2:].replace("\u2212", "-"))
+            for one in page.locator("[data-chip] text").all_text_contents()
+        }
+        best = page.text_content(".next-row .next-word")
+        values[number] = chips | {"best": best, "share": page.text_content(".next-row .number")}
+        if number < len(TOUR["steps"]) - 1:
+            page.click("#tour-next")
+    assert values[0]["i"] > 0.8
+    assert values[1]["f"] > 0.99
+    assert values[1]["i"] < 0.05
+    assert values[2]["o"] < 0.05
+    assert values[3]["i"] < 0.05
+    assert values[4]["o"] > 0.9
+    assert values[4]["best"] == "French"
+    assert values[5]["best"] == "French"
+    assert values[6]["best"] != "French"
+    page.click("#tour-next")
+    wait_until(page, "!document.querySelector('.tour') && !location.hash.includes('cl=')")
+
+
+def test_the_theme_is_remembered_and_help_lists_the_keys(page, studio):
+    open_cell(page, studio)
+    before = page.evaluate("document.documentElement.dataset.theme")
+    page.click("#theme")
+    page.reload()
+    page.wait_for_selector("#theme")
+    assert page.evaluate("document.documentElement.dataset.theme") != before
+    page.wait_for_selector("svg.cell-picture text", timeout=30_000)
+    page.keyboard.press("?")
+    assert "play or pause" in page.text_content("dialog[open]")
+    page.keyboard.press("Escape")
+
+
+def test_a_lost_server_shows_a_banner_and_what_was_fetched_stays_usable(page, studio, expected):
+    expected.append("ERR_FAILED|Failed to load resource")
+    open_cell(page, studio, "v=cell&u=3&t=1")
+    wait_until(page, f"{STRIP}.startsWith('word 2 ')")
+    page.route("**/api/**", lambda route: route.abort())
+    page.focus("main")
+    page.keyboard.press("Shift+ArrowRight")
+    wait_until(page, f"{STRIP}.startsWith('word 3 ')")
+    page.keyboard.press("u")
+    page.wait_for_selector("#banner:not([hidden])")
+    page.unroute("**/api/**")
+    page.wait_for_selector("#banner", state="hidden")
+    wait_until(page, "document.querySelector('.unit-number').value === '4'")
+
+
+@pytest.mark.long
+def test_a_broken_model_is_listed_and_the_others_work(chromium, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("{}", encoding="utf-8")
+    running = start_studio(broken, STATIC.parent / "models" / "rnn")
+    try:
+        context = chromium.new_context()
+        opened = context.new_page()
+        opened.goto(running.url("#v=cell"))
+        opened.wait_for_selector("svg.cell-picture text", timeout=30_000)
+        assert opened.locator("#model option:disabled").count() == 1
+        assert opened.locator("#model option:not(:disabled)").count() == 1
+        context.close()
+    finally:
+        stop_studio(running)
