@@ -12,7 +12,6 @@ from starlette.routing import Route
 from holdfast.studio.arrays import csv_bytes, npz_bytes
 from holdfast.studio.bundle import html_of
 from holdfast.studio.depict import draw_run
-from holdfast.studio.problem import Problem
 from holdfast.studio.request import Asked, body_of
 from holdfast.studio.run import DIRECTIONS
 from holdfast.studio.studio import Studio
@@ -57,15 +56,11 @@ def export(studio: Studio, asked: Asked) -> bytes:
         return csv_bytes(kept.run, layer, direction)
     if kind == "png":
         return _picture(kept, layer, direction)
-    source = kept.run.reading.text
-    if source is None:
-        hint = "`holdfast trace MODEL data.csv -o page.html` writes it from the file."
-        raise Problem(422, "A series' page is not written from here.", hint)
     word, instead = word_of(kept)
     # The text is in the file itself; a fragment's own text would be asked for again.
     shown = "&".join(f"{name}={value}" for name, value in fields.items() if name not in ("x", "b", "cl"))
     with studio.turn:
-        return html_of([kept.run.subject], source, word=word, instead=instead, state=shown).encode()
+        return html_of([kept.run.subject], kept.source, word=word, instead=instead, state=shown).encode()
 
 
 def word_of(kept: Kept) -> tuple[str, list[str]]:

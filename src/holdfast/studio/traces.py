@@ -22,13 +22,15 @@ MOST_VALUES_KEPT = 128_000_000
 class Kept:
     """A trace that is kept: the run, the same text with other words in it, and what was computed from them.
 
-    `computed` holds what is asked for again and again, such as orders, by what it was asked with.
+    `source` is the text, or the CSV of a series, as it was given. `computed` holds what is asked for again and again,
+    such as orders, by what it was asked with.
     """
 
     id: str
     run: Run
     alternatives: list[Run]
     values: int
+    source: str = ""
     computed: dict[Any, Any] = field(default_factory=dict)
 
     def version(self, alternative: int | None) -> Run:
@@ -53,10 +55,10 @@ class TraceStore:
         self._traces: OrderedDict[str, Kept] = OrderedDict()
         self._lock = threading.Lock()
 
-    def keep(self, run: Run, alternatives: list[Run]) -> Kept:
+    def keep(self, run: Run, alternatives: list[Run], source: str = "") -> Kept:
         """Keep a run with its alternatives under a new name."""
         values = sum(one.count() for one in (run, *alternatives))
-        kept = Kept(secrets.token_hex(16), run, alternatives, values)
+        kept = Kept(secrets.token_hex(16), run, alternatives, values, source)
         with self._lock:
             self._traces[kept.id] = kept
             while len(self._traces) > 1 and (len(self._traces) > self._most_kept or self._total() > self._most_values):

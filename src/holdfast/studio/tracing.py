@@ -40,7 +40,7 @@ def make_trace(studio: Studio, asked: Asked) -> dict[str, Any]:
         steps = max(map(len, readings))
         check_room(sum(map(len, readings)) * _values_a_step(subject.description), steps)
         run, *alternatives = [subject.run(reading, clamps) for reading in readings]
-    kept = studio.traces.keep(run, alternatives)
+    kept = studio.traces.keep(run, alternatives, text)
     return {
         "id": kept.id,
         "model": subject.id,
