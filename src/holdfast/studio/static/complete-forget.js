@@ -6,7 +6,7 @@ import { completeTexts } from "./strings-complete.js";
 
 const texts = completeTexts.forget;
 const GATES = { lstm: "f", gru: "z" };
-const COUNTS = [1, 5, 10, 32];
+const COUNTS = [1, 5, 20];
 
 /** Put the panel into `root`; `ask()` gives {read, target, model, at, key} of the present answers. */
 export function forgetPanel(root, context, ask) {
@@ -35,8 +35,10 @@ export function forgetPanel(root, context, ask) {
     if (mine !== turn) return;
     const first = context.state.u >= 0 ? context.state.u : order.permutation[0];
     const name = trace.alternatives > 0 ? texts.best : texts.first;
-    fill(units, COUNTS.filter((n) => n <= order.permutation.length).map((n) => [String(n), n === 1 ? texts.one(first) : name(n)]), context.state.c_n ?? "1");
-    units.dataset.order = order.permutation.slice(0, 32).join();
+    const { length } = order.permutation;
+    const counts = COUNTS.filter((n) => n < length).map((n) => [String(n), n === 1 ? texts.one(first) : name(n)]);
+    fill(units, [...counts, [String(length), texts.all(length)]], context.state.c_n ?? "1");
+    units.dataset.order = order.permutation.join();
     units.dataset.first = String(first);
     const words = trace.tokens.map(([token, from], t) => [String(t), texts.option(t + 1, token), from]).filter(([, , from]) => from < limit);
     const keyStep = trace.tokens.findIndex(([token]) => token === key);
@@ -55,7 +57,7 @@ export function forgetPanel(root, context, ask) {
     const count = Number(units.value);
     const t = Number(at.value);
     const chosen = count === 1 ? [Number(units.dataset.first)] : units.dataset.order.split(",").slice(0, count).map(Number);
-    const clamps = chosen.map((unit) => ({ ...place, unit, gate: GATES[model.family], from: t, to: t + 1, value: 0 }));
+    const clamps = [{ ...place, units: chosen, gate: GATES[model.family], from: t, to: t + 1, value: 0 }];
     context.setState({ c_n: String(count), c_t: String(t) });
     run.disabled = true;
     try {

@@ -71,6 +71,12 @@ class MemoryView {
 
   goTo(patch) {
     this.context.setState(patch);
+    if (this.context.state.u === this.shown.unit) this.sayCell();
+    else this.toSay = true; // once the new unit's values are there
+  }
+
+  sayCell() {
+    this.toSay = false;
     const { t, u } = this.context.state;
     const value = this.valueOf(t);
     if (value !== null) this.context.announce(this.describe(t, u, value, this.shown.letter, false));
@@ -104,7 +110,7 @@ class MemoryView {
       this.turn += 1;
       this.run(() => this.load(state));
     } else {
-      if (changed.has("u")) this.run(() => Promise.all([this.showUnit(state), this.makeClaim(this.turn)]));
+      if (changed.has("u")) this.run(() => Promise.all([this.showUnit(), this.makeClaim(this.turn)]));
       else if (changed.has("t")) this.moveTo(state.t);
       if (changed.has("theme")) this.repaint();
     }
@@ -163,7 +169,7 @@ class MemoryView {
     const name = side === "d" ? texts.compare.legend(letter) : `${texts.letters[letter]} ${letter}`;
     this.map.show({ map: picture, order: null, words, cursor: this.cursor(), marked: this.shown.marked, letter, name });
     this.text.read(side === "b" ? state.b : textOf(this.context, trace), shownTrace);
-    await Promise.all([this.sortRows(state, turn), this.showUnit(state), this.makeClaim(turn), this.thumbnails(turn)]);
+    await Promise.all([this.sortRows(state, turn), this.showUnit(), this.makeClaim(turn), this.thumbnails(turn)]);
   }
 
   pictured(map, other, side, lock) {
@@ -189,9 +195,9 @@ class MemoryView {
     this.map.show({ order: order.permutation, scores, bars });
   }
 
-  async showUnit(state) {
+  async showUnit() {
     const { question, place, second, side, trace, model } = this.shown;
-    const unit = Math.max(0, state.u);
+    const unit = Math.max(0, this.context.state.u);
     if (!trace || unit >= trace.layers[place.layer].hidden) return;
     this.unit.name(unit);
     this.map.moveTo(this.cursor());
@@ -200,6 +206,7 @@ class MemoryView {
     ]);
     if (unit !== Math.max(0, this.context.state.u) || question !== this.shown.question) return;
     Object.assign(this.shown, { unit, lanes: side === "b" ? otherLanes : lanes, otherLanes: side === "d" ? otherLanes : null });
+    if (this.toSay) this.sayCell();
     this.drawLanes();
     this.paintText();
     const facts = await this.data.facts(question, place, unit);

@@ -57,6 +57,7 @@ export const completeTexts = {
     units: "Which units",
     one: (unit) => `unit ${unit} alone`,
     best: (n) => `the ${n} units that keep it longest`,
+    all: (n) => `all ${n} units`,
     first: (n) => `the ${n} slowest units`,
     at: "at the word",
     option: (n, token) => `${n} ${token}`,
