@@ -39,6 +39,7 @@ class Description:
         units: What a text is cut into; None for series.
         spec: The cell.
         places: All recurrent layers that read the input's steps, in order.
+        inputs: Numbers that the first of these layers reads at a step.
         vocabulary: How many symbols it knows, None without.
         parameters: How many numbers it holds.
         result: result.json beside it, {} without.
@@ -49,6 +50,7 @@ class Description:
     units: str | None
     spec: CellSpec
     places: tuple[Place, ...]
+    inputs: int
     vocabulary: int | None
     parameters: int
     result: dict[str, Any]
@@ -96,13 +98,15 @@ def describe(folder: Path) -> Description:
     words = reader.get("vocabulary") if kind == "classify" else None
     if kind in ("language", "tag"):
         words = _read_json(folder / "vocabulary.json")
+    first = next(one for one in layers if isinstance(one, RecurrentLayer) and places[0].module.endswith(one.name))
     result = _read_json(folder / "result.json") if (folder / "result.json").is_file() else {}
     return Description(
         kind,
         "series" if series else "text",
         None if series else "words" if kind == "tag" else str((words or {}).get("units", "words")),
-        next(one.spec for one in layers if isinstance(one, RecurrentLayer) and places[0].module.endswith(one.name)),
+        first.spec,
         places,
+        first.input_size,
         _symbols(words),
         _parameters(folder / "model.safetensors"),
         result if isinstance(result, dict) else {},

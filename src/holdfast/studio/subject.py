@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import CheckpointError, ConfigError, DataError
 from holdfast.studio.description import READS, Description, describe
+from holdfast.studio.examples import example_for
 from holdfast.studio.run import Reading, Run
 
 if TYPE_CHECKING:
@@ -137,8 +138,16 @@ class Subject:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the page is told."""
-        own = {"id": self.id, "name": self.name, "shipped": self.shipped, "error": None}
+        own = {"id": self.id, "name": self.name, "shipped": self.shipped, "error": None, "example": self.example}
         return {**own, **self.description.to_dict()}
+
+    @property
+    def example(self) -> str | None:
+        """A first input for this model; None: the page's own text will do."""
+        try:
+            return example_for(self.folder, self.task, self.description.inputs)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # a broken file is told of when the model is loaded
 
 
 class BrokenSubject:
