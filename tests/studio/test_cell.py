@@ -203,7 +203,7 @@ def test_playing_shows_what_scrubbing_to_the_same_time_shows(page, studio):
     page.wait_for_selector("svg.cell-picture text", timeout=30_000)
     wait_until(page, "Number(document.querySelector('svg.cell-picture').dataset.time) === 6")
     page.select_option(".speed select", "2")
-    page.focus("main")
+    page.focus("#view")
     page.keyboard.press(" ")
     samples = page.evaluate("""() => new Promise((resolve) => {
       const svg = document.querySelector("svg.cell-picture");
@@ -245,7 +245,7 @@ def test_with_reduced_motion_a_phase_shows_at_once_and_nothing_plays(page, studi
     page.emulate_media(reduced_motion="reduce")
     page.goto(studio.url("#v=cell&m=lstm&u=3&t=4&ph=6"))
     page.wait_for_selector("svg.cell-picture text", timeout=30_000)
-    page.focus("main")
+    page.focus("#view")
     page.keyboard.press("2")
     assert page.get_attribute("svg.cell-picture", "data-time") == "3"
     page.wait_for_timeout(200)

@@ -134,7 +134,7 @@ def test_a_lost_server_shows_a_banner_and_what_was_fetched_stays_usable(page, st
     open_cell(page, studio, "v=cell&u=3&t=1")
     wait_until(page, f"{STRIP}.startsWith('word 2 ')")
     page.route("**/api/**", lambda route: route.abort())
-    page.focus("main")
+    page.focus("#view")
     page.keyboard.press("Shift+ArrowRight")
     wait_until(page, f"{STRIP}.startsWith('word 3 ')")
     page.keyboard.press("u")

@@ -9,7 +9,7 @@ const texts = memoryTexts.unit;
 
 /** Put the panel into `root`. `handlers`: onStep(t), onUnit(unit), onRow(1 or -1), onCell(). */
 export function unitPanel(root, handlers) {
-  const title = h("h2", {}, "");
+  const title = h("h2", {}, texts.name(""));
   const previous = h("button.button.icon", { type: "button", "aria-label": texts.previous, title: texts.previous, onclick: () => handlers.onRow(-1) }, "▲");
   const next = h("button.button.icon", { type: "button", "aria-label": texts.next, title: texts.next, onclick: () => handlers.onRow(1) }, "▼");
   const pattern = h("p.note.unit-pattern");
@@ -19,7 +19,7 @@ export function unitPanel(root, handlers) {
   const words = h("div.unit-words");
   const cell = h("button.button", { type: "button", onclick: handlers.onCell }, texts.cell);
   root.append(h("div.row.spread", {}, title, h("div.row", {}, previous, next)), list, pattern, lanesBox, second, words, h("div.row", {}, cell));
-  const lanes = laneChart(lanesBox, "", { onStep: handlers.onStep });
+  const lanes = laneChart(lanesBox, texts.lanes(""), { onStep: handlers.onStep });
 
   return {
     /** Name the unit at once, before its facts are there. */

@@ -15,11 +15,12 @@ export function mountReader(root, context) {
   let wanted = "";
   let painted = null;
   let timer = 0;
-  const line = h("p.reader-words", { id: "words" });
+  const line = h("p.reader-words", { id: "words", role: "group", tabindex: "0", "aria-label": texts.label });
   const field = h("textarea.reader-field", { id: "text", rows: 4, spellcheck: "false", hidden: true, "aria-label": texts.label });
   const edit = h("button.button.quiet", { type: "button", id: "edit", "aria-expanded": "false", onclick: () => setEditing(!editing) }, texts.edit);
   const reset = h("button.button.quiet", { type: "button", id: "reset", hidden: true, onclick: restore }, texts.reset);
   const note = h("p.note.reader-note", { hidden: true });
+  root.setAttribute("aria-label", texts.label);
   root.append(h("div.reader-body", {}, line, field, note), h("div.reader-tools", {}, edit, reset));
 
   field.addEventListener("input", () => {

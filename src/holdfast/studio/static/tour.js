@@ -13,6 +13,8 @@ export function mountTour(root, context) {
   let shown = "";
   const { store, api } = context;
 
+  root.setAttribute("aria-label", words.name);
+
   async function load(name) {
     if (tour?.name === name) return tour;
     const response = await fetch(`tours/${encodeURIComponent(name)}.json`);
