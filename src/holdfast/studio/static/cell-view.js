@@ -31,7 +31,7 @@ export function mount(root, context) {
   };
   const clock = makeClock({ onTime: paint, onEnd: nextWord, phases: () => phasesOf(seen.frame) });
   const picture = s("svg.cell-picture", { role: "group" });
-  const place = h("p.where");
+  const place = h("h2.where");
   const says = h("p.big.sentence");
   const units = makeUnits(go);
   const panel = makePanel(go);
