@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.errors import ConfigError, ShapeError
 from holdfast.inside.claims import claim, held_by, keeping, words_between, words_known
-from holdfast.inside.plot_kept import Strip, plot_kept, word_colour
+from holdfast.inside.draw_kept import Strip, plot_kept, word_colour
 
 START, STEPS = 3, 60
 LABELS = ["word" if t % 6 else "." for t in range(STEPS)]

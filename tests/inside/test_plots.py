@@ -10,10 +10,10 @@ import torch
 
 import holdfast
 from holdfast.errors import ConfigError, MissingDependencyError, ShapeError
+from holdfast.inside.draw_gates import plot_gates
+from holdfast.inside.draw_half_lives import plot_half_lives
+from holdfast.inside.draw_highway import highway, plot_highway
 from holdfast.inside.figure import label_steps, lines_of, new_figure, readable
-from holdfast.inside.plot_gates import plot_gates
-from holdfast.inside.plot_half_lives import plot_half_lives
-from holdfast.inside.plot_highway import highway, plot_highway
 from holdfast.inside.steps import steps_of
 
 pytest.importorskip("matplotlib", reason="pictures need Matplotlib")

@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.inside.clamping import Clamp, clamp
+    from holdfast.inside.draw_flow import plot_flow
+    from holdfast.inside.draw_gates import plot_gates
+    from holdfast.inside.draw_half_lives import plot_half_lives
+    from holdfast.inside.draw_highway import plot_highway
+    from holdfast.inside.draw_kept import plot_kept
     from holdfast.inside.frames import frame, frame_of
     from holdfast.inside.gradients import GradientFlow, LayerFlow, gradient_flow
 
@@ -21,6 +26,11 @@ __all__ = [
     "frame",
     "frame_of",
     "gradient_flow",
+    "plot_flow",
+    "plot_gates",
+    "plot_half_lives",
+    "plot_highway",
+    "plot_kept",
 ]
 
 _LAZY = {
@@ -31,6 +41,11 @@ _LAZY = {
     "GradientFlow": "gradients",
     "LayerFlow": "gradients",
     "gradient_flow": "gradients",
+    "plot_flow": "draw_flow",
+    "plot_gates": "draw_gates",
+    "plot_half_lives": "draw_half_lives",
+    "plot_kept": "draw_kept",
+    "plot_highway": "draw_highway",
 }
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from holdfast.errors import ConfigError
 from holdfast.inside.claims import claim, words_known
-from holdfast.inside.plot_gates import plot_gates
-from holdfast.inside.plot_half_lives import plot_half_lives
-from holdfast.inside.plot_highway import plot_highway
-from holdfast.inside.plot_kept import Strip, plot_kept
+from holdfast.inside.draw_gates import plot_gates
+from holdfast.inside.draw_half_lives import plot_half_lives
+from holdfast.inside.draw_highway import plot_highway
+from holdfast.inside.draw_kept import Strip, plot_kept
 from holdfast.inside.steps import steps_of
 from holdfast.studio.evidence import Evidence
 from holdfast.tasks.france.sentences import COUNTRIES

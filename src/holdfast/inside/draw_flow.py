@@ -72,7 +72,9 @@ def half_life_words(steps: float) -> str:
         return "no gradient"
     if math.isinf(steps):
         return "does not change"
-    return f"halves every {steps:.3g} steps" if steps > 0 else f"doubles every {-steps:.3g} steps"
+    size = abs(steps)
+    number = f"{size:.3g}" if size < 1000 else f"{float(f'{size:.2g}'):,.0f}"
+    return f"{'halves' if steps > 0 else 'doubles'} every {number} steps"
 
 
 def _axes(axis: Any, lags: int, highest: float, lowest: float, relative: bool) -> None:
