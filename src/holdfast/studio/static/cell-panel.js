@@ -38,7 +38,7 @@ export function gateOf(frame, phase) {
 function lineRow(line, go) {
   const row = h("button.equation", { type: "button", "data-line": line.letter, onclick: () => go({ ph: line.phase }) });
   row.style.setProperty("--hue", `var(--part-${line.letter})`);
-  row.append(h("span.equation-math", {}, equation(line.math)), h("span.equation-value.number"), h("span.equation-numbers.number"));
+  row.append(h("span.equation-math", {}, ...equation(line.math)), h("span.equation-value.number"), h("span.equation-numbers.number"));
   return row;
 }
 

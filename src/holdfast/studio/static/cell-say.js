@@ -21,10 +21,10 @@ export function sentence(frame, phase) {
   return { lstm: sayLstm, gru: sayGru, rnn: sayRnn }[frame.family](frame, phase);
 }
 
-/** What the live region says: where we are, and the sentence's core. */
-export function speech(frame, phase) {
+/** What the live region says: where we are (`noun` names a step: word, character, ...), and the sentence's core. */
+export function speech(frame, phase, noun) {
   const gate = { lstm: { 1: "f", 2: "i", 3: "g", 5: "o" }, gru: { 1: "r", 2: "z", 3: "n" }, rnn: {} }[frame.family][phase];
-  const where = say.where(frame.t + 1, frame.tok, frame.unit);
+  const where = say.where(noun, frame.t + 1, frame.tok, frame.unit);
   return gate ? `${where}, ${say.spoken[gate](frame.gates[gate], frame, fmt, percent)}` : `${where}. ${sentence(frame, phase)}`;
 }
 

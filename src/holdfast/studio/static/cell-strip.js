@@ -48,7 +48,7 @@ export function makeStrip(go) {
     const t = hover >= 0 ? hover : at;
     if (!shown || !shown.trace.tokens[t]) return;
     const values = shown.letters.map((letter) => `${letter} ${fmt(shown.lanes[letter].data[t])}`).join("  ");
-    const text = words.stripLabel(t + 1, shown.trace.tokens[t][0], values);
+    const text = words.stripLabel(shown.noun, t + 1, shown.trace.tokens[t][0], values);
     readout.textContent = text;
     if (hover < 0) {
       canvas.setAttribute("aria-valuenow", t + 1);
@@ -71,8 +71,8 @@ export function makeStrip(go) {
 
   return {
     element: h("div.strip-box", {}, canvas, readout),
-    show(lanes, trace, letters, label) {
-      shown = { lanes, trace, letters };
+    show(lanes, trace, letters, label, noun) {
+      shown = { lanes, trace, letters, noun };
       canvas.setAttribute("aria-label", label);
       canvas.setAttribute("aria-valuemax", trace.T);
       paint();

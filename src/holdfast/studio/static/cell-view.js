@@ -88,12 +88,18 @@ export function mount(root, context) {
     tools.show({ ...seen, state });
     strip.cursor(frame.t);
     paint(clock.time);
-    if (!quiet && (!clock.playing || clock.until < 6)) context.announce(speech(frame, state.ph));
+    if (!quiet && (!clock.playing || clock.until < 6)) context.announce(speech(frame, state.ph, noun()));
+  }
+
+  // What one step of the present model is called.
+  function noun() {
+    const { reads, units: kind } = context.store.model;
+    return words.nouns[reads === "series" ? "series" : kind] ?? words.nouns.words;
   }
 
   function tellPlace() {
     const { frame, trace } = seen;
-    place.replaceChildren(h("span.note", {}, words.word(frame.t + 1, trace.T)), h("b.token", {}, frame.tok));
+    place.replaceChildren(h("span.note", {}, words.word(noun(), frame.t + 1, trace.T)), h("b.token", {}, frame.tok));
   }
 
   // A phase that is asked for runs once and rests at its end.
@@ -172,6 +178,7 @@ export function mount(root, context) {
 
   async function load(changed) {
     const { state, store } = context;
+    if (store.model && !store.text()) opening.textContent = words.nothing;
     if (state.u < 0 || state.t < 0 || !store.model || store.model.error) return;
     const turn = ++wanted;
     try {
@@ -206,9 +213,9 @@ export function mount(root, context) {
     const letters = [...new Set(order)].filter((letter) => lanes[letter]);
     Object.assign(seen, { lanes, letters });
     stripTitle.textContent = words.strip(state.u);
-    strip.show(lanes, trace, letters, words.strip(state.u));
+    strip.show(lanes, trace, letters, words.strip(state.u), noun());
     tools.show({ ...seen, state });
-    await units.tell(context, trace);
+    await units.tell(context, trace, noun());
   }
 
   // The first sight of a fresh page moves: one word plays once.

@@ -9,13 +9,13 @@ function m(name, ...children) {
 }
 
 /**
- * Reads a line such as "f = σ(W_f x + R_f h_t−1 + b_f)" into MathML.
+ * Reads a line such as "f = σ(W_f x + R_f h_t−1 + b_f)" into MathML: one math element for each term, so that lines can wrap.
  *
  * Parts stand apart by blanks and brackets; "a_b" is a with index b; tanh, LN and σ are upright; the rest are letters or signs.
  */
 export function equation(line) {
-  const parts = line.match(/[()]|[^\s()]+/g).map(partOf);
-  return m("math", m("mrow", ...parts));
+  const terms = line.split(/ (?=\+ )/);
+  return terms.map((term) => m("math", m("mrow", ...term.match(/[()]|[^\s()]+/g).map(partOf))));
 }
 
 function partOf(text) {

@@ -38,7 +38,7 @@ export function mountReader(root, context) {
   function send() {
     const text = field.value;
     if (text === store.text()) return;
-    context.setState({ x: text === store.info.text ? "" : text, t: -1, cl: "" });
+    context.setState({ x: text === store.example() ? "" : text, t: -1, cl: "" });
   }
 
   function restore() {

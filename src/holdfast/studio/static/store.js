@@ -38,12 +38,11 @@ export function makeStore(api, state) {
     },
   });
 
+  /** What the present model reads where the reader gave nothing: its own example, else the page's. */
+  store.example = () => store.model?.example ?? (store.model?.reads === "series" ? "" : store.info.text);
+
   /** The text the present model reads: the reader's own, else the example. */
-  store.text = () => {
-    const own = state.get().x;
-    if (own) return own;
-    return store.model?.example ?? (store.model?.reads === "series" ? "" : store.info.text);
-  };
+  store.text = () => state.get().x || store.example();
 
   /** The word whose memory is asked for: state.k, else the country that stands in the text; "" where there is none. */
   store.key = (text = store.text()) => {

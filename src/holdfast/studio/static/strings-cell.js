@@ -37,7 +37,7 @@ export const say = {
     gru: ["read", "reset", "keep", "candidate", "update", "output"],
     rnn: ["read", "", "", "squash", "", "output"],
   },
-  where: (n, token, unit) => `word ${n} '${token}', unit ${unit}`,
+  where: (noun, n, token, unit) => `${noun} ${n} '${token}', unit ${unit}`,
   spoken: {
     f: (v, frame, fmt, percent) => `forget ${fmt(v)}: keeps ${percent(v)} of ${fmt(frame.c0)}`,
     i: (v, frame, fmt, percent) => `input ${fmt(v)}: lets ${percent(v)} of the candidate in`,
@@ -64,6 +64,7 @@ export const say = {
 
 /** Texts of the panels beside and below the cell. */
 export const panel = {
+  nothing: "Give the model something to read in the line above: for a series the rows of a CSV.",
   opening: "The model is being opened and reads the text …",
   play: "Play",
   pause: "Pause",
@@ -77,7 +78,8 @@ export const panel = {
   unitForward: "Next unit",
   layer: "Layer",
   layerName: (n, direction, both) => (both ? `layer ${n}, ${direction}` : `layer ${n}`),
-  word: (n, total) => `word ${n} of ${total}`,
+  nouns: { words: "word", tokens: "token", bpe: "token", characters: "character", bytes: "byte", series: "step" },
+  word: (noun, n, total) => `${noun} ${n} of ${total}`,
   keepers: (key) => `Units that keep “${key}”`,
   keeper: (unit, steps) => `${unit} · ${steps}`,
   keeperLabel: (unit, steps) => `unit ${unit}, keeps it ${steps} words`,
@@ -93,11 +95,11 @@ export const panel = {
   next: "Next word",
   answer: "Answer",
   strip: (unit) => `Unit ${unit} over the whole text`,
-  stripLabel: (n, token, values) => `word ${n} '${token}', ${values}`,
+  stripLabel: (noun, n, token, values) => `${noun} ${n} '${token}', ${values}`,
   facts: {
-    tau: (steps) => `time constant ${steps} words`,
+    tau: (steps, noun) => `time constant ${steps} ${noun}s`,
     half: (steps) => `half-life ${steps}`,
-    keeps: (key, steps) => `keeps “${key}” ${steps} words`,
+    keeps: (key, steps, noun) => `keeps “${key}” ${steps} ${noun}s`,
     rank: (rank, total) => `its forget gate is number ${rank} of ${total} in openness`,
   },
   copy: "Copy numbers",

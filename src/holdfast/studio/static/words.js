@@ -6,9 +6,22 @@ const MOST_SPANS = 3000;
 
 /** Paints the tokens of a trace into an element; returns {show(t), at(event), range(t)}. */
 export function paintWords(element, text, trace) {
+  const series = trace.tokens.every(([, , to]) => to === 0);
+  if (series) return paintWords(element, ...stepsOf(trace));
   const places = trace.tokens.map(([, from, to]) => [from, to]);
   const unknown = new Set(trace.unknown);
   return places.length > MOST_SPANS ? paintLong(element, text, places, unknown) : paintShort(element, text, places, unknown);
+}
+
+// A series has no text to point at: its steps' names, one after the other, take its place.
+function stepsOf(trace) {
+  let end = 0;
+  const tokens = trace.tokens.map(([name]) => {
+    const from = end;
+    end += String(name).length + 2;
+    return [name, from, end - 2];
+  });
+  return [tokens.map(([name]) => name).join("  "), { ...trace, tokens }];
 }
 
 function paintShort(element, text, places, unknown) {
