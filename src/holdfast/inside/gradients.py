@@ -81,7 +81,7 @@ class LayerFlow:
         Lags whose norm is zero (or too small for a number) are left out of the fit. Infinite where the gradient does
         not change; negative where it grows: -3 says that it doubles every 3 steps back. NaN with fewer than two lags.
         """
-        slope = _slope(self.curve(state))
+        slope = log_slope(self.curve(state))
         return math.nan if math.isnan(slope) else math.inf if abs(slope) < FLAT else -math.log(2) / slope
 
     def summary(self) -> str:
@@ -287,7 +287,7 @@ def _mean(rows: Doubles) -> Doubles:
     return np.where(count > 0, np.where(known, rows, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
-def _slope(curve: Doubles) -> float:
+def log_slope(curve: Doubles) -> float:
     """Return the slope of log(curve) against lag, by least squares over the lags where it is a number above zero."""
     fit = np.flatnonzero(np.nan_to_num(curve) > np.finfo(np.float32).tiny)
     if len(fit) < 2:

@@ -1,4 +1,4 @@
-"""Pictures of what a recurrent network holds on to, and the measures behind them. Takes plain NumPy arrays.
+"""Pictures of what a recurrent network holds on to, by the measures of `inside.memory`. Takes plain NumPy arrays.
 
 The question is always the same: run one text K times, different in one early word only, and see which units still tell
 the K runs apart many words later.
@@ -15,73 +15,14 @@ import numpy as np
 
 from holdfast.errors import ShapeError
 from holdfast.inside.figure import COLOURS, STYLES, new_figure, save_figure
+from holdfast.inside.memory import check_states, recognised_share, unit_separation
+
+__all__ = ["Marks", "plot_carriers", "recognised_share", "unit_separation"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.floating[Any]]
-
-
-def unit_separation(states: Array) -> Array:
-    """Return how well each unit tells K runs apart at its worst moment.
-
-        score[j] = min over t of (std over runs of s[:, t, j]) / (range of s[:, :, j] over all runs and times)
-
-    0 means that at some step the runs cannot be told apart by this unit; 0.5 is the most a unit can reach (two equal
-    groups at the two ends of its range, all the time).
-
-    Args:
-        states: [K, T, H]: the state of H units in K runs over T steps.
-
-    Returns:
-        [H] scores.
-
-    Raises:
-        ShapeError: `states` has not three axes, fewer than two runs, or no step.
-    """
-    _check_states(states)
-    spread = states.std(axis=0).min(axis=0)
-    extent = states.max(axis=(0, 1)) - states.min(axis=(0, 1))
-    return spread / np.where(extent > 0, extent, 1.0)
-
-
-def recognised_share(states: Array) -> Array:
-    """Return how often the early word is recognised from the state alone, at each step.
-
-    K words in M texts each: every run is given to the word whose mean state over the other texts is nearest, each unit
-    measured in its own standard deviations. Guessing gives 1 / K. That runs merely differ is not enough (a plain RNN is
-    often chaotic): other texts must give the same differences.
-
-    Args:
-        states: [K, M, T, H].
-
-    Returns:
-        [T] shares from 0 to 1.
-
-    Raises:
-        ShapeError: `states` has not four axes, or fewer than two words or texts.
-    """
-    if np.ndim(states) != 4 or min(states.shape[:2]) < 2:
-        raise ShapeError(
-            f"Expected states [words, texts, steps, units] with two words and texts or more, got {np.shape(states)}."
-        )
-    num_words, num_texts = states.shape[:2]
-    shares = []
-    for runs in np.moveaxis(np.asarray(states, dtype=np.float64), 2, 0):
-        deviation = runs.std(axis=(0, 1))
-        runs = (runs - runs.mean(axis=(0, 1))) / np.where(deviation > 0, deviation, 1.0)
-        others = (runs.sum(axis=1, keepdims=True) - runs) / (num_texts - 1)  # [K, M, H]: word's mean without that text
-        distance = ((runs[:, None] - others[None]) ** 2).sum(axis=-1)  # [K of the run, K guessed, M]
-        guess = distance.argmin(axis=1)
-        shares.append((guess == np.arange(num_words)[:, None]).mean())
-    return np.array(shares)
-
-
-def _check_states(states: Array) -> None:
-    if np.ndim(states) != 3 or states.shape[0] < 2 or states.shape[1] < 1:
-        raise ShapeError(
-            f"Expected states [runs, steps, units] with two runs or more and at least one step, got {np.shape(states)}."
-        )
 
 
 @dataclass(frozen=True)
@@ -126,7 +67,7 @@ def plot_carriers(
         ShapeError: the arrays do not fit each other.
         MissingDependencyError: Matplotlib is not installed.
     """
-    _check_states(states)
+    check_states(states)
     if len(labels) != states.shape[0]:
         raise ShapeError(f"Expected {states.shape[0]} labels, one for each run, got {len(labels)}.")
     stretch = slice(marks.start[0], marks.end[0])

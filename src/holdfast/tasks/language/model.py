@@ -98,3 +98,9 @@ class LanguageNetwork(TaskNetwork):
         logits, state = self(ids[:-1], state)
         nll = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[1:].flatten(), reduction="none")
         return nll.view(ids.shape[0] - 1, ids.shape[1]), state
+
+
+def word_score(network: LanguageNetwork, ids: Tensor, wanted: Sequence[int]) -> Tensor:
+    """Return the log-probability [B] of the `wanted` tokens; `ids` [T, B] end in all of them but the last."""
+    logits = network(ids)[0][-len(wanted) :].log_softmax(-1)
+    return torch.stack([logits[step, :, token] for step, token in enumerate(wanted)]).sum(0)

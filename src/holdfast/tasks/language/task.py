@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -26,7 +27,7 @@ from holdfast.tasks.language.data import (
     tokenize,
 )
 from holdfast.tasks.language.decode import Sampling, cut_at_stop, generate_ids, next_tokens, next_words
-from holdfast.tasks.language.model import LanguageNetwork, build_network, language_layers
+from holdfast.tasks.language.model import LanguageNetwork, build_network, language_layers, word_score
 from holdfast.tasks.language.score import check_scorable, score_documents, score_streams, score_text
 from holdfast.tasks.text import AbstractTokenizer, learn_tokenizer, learn_words, tokenizer_from_dict
 from holdfast.train.workers import check_one_process
@@ -131,6 +132,24 @@ class LanguageModel(AbstractEstimator[LanguageConfig, LanguageNetwork]):
         documents = read_documents([batch] if isinstance(batch, str) else list(batch), None, tokenizer)
         lengths = [len(document.ids) - 1 for document in documents]
         return network.last_losses(pad_documents(documents), lengths), lengths
+
+    def score_of(self, text: str, word: str) -> tuple[torch.Tensor, Any, tuple[str, ...]]:
+        """Return what `holdfast.inside.integrated_gradients` needs to say what makes `word` come after `text`.
+
+        Returns:
+            The ids [T, 1] read, the score, as a function of (network, ids): the log-probability in nats of all tokens
+            of the word; and the tokens read, as text.
+
+        Raises:
+            ConfigError: the word is unknown, or is no word.
+        """
+        tokenizer = self._ready()[1]
+        before, wanted = self._prime_ids(text), tokenizer.encode(word).tolist()
+        if not wanted or tokenizer.unknown in wanted:
+            raise ConfigError(f"This language model does not know {word!r}. Ask about a word of its vocabulary.")
+        read = [*before, *wanted[:-1]]
+        labels = tuple(tokenizer.token(id) for id in read)
+        return torch.tensor(read, device=self.device)[:, None], partial(word_score, wanted=wanted), labels
 
     @overload
     def generate(
