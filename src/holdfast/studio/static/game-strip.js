@@ -47,6 +47,7 @@ export function makeStrip() {
         preview: t === now ? preview : null,
         other: t < shown ? other[t] : null,
         ignored,
+        alone: steps.length === 0 && other.length > 0,
       }),
     );
     lines.forEach((entry, k) =>
@@ -86,8 +87,8 @@ function column(level, card) {
   return { element, face, cells, said, their, words: level.words ? 1 : 0, card };
 }
 
-function paint(entry, { level, t, card, step, now, preview, other, ignored }) {
-  const seen = [step, t === now, preview, other, ignored];
+function paint(entry, { level, t, card, step, now, preview, other, ignored, alone }) {
+  const seen = [step, t === now, preview, other, ignored, alone];
   if (entry.seen?.every((part, index) => part === seen[index])) {
     return;
   }
@@ -110,7 +111,7 @@ function paint(entry, { level, t, card, step, now, preview, other, ignored }) {
   const speaker = step ?? other;
   speak(entry.said, step, words);
   speak(entry.their, other, words);
-  entry.said.hidden = !step && Boolean(other);
+  entry.said.hidden = alone;
   entry.their.hidden = !other;
   entry.element.setAttribute("aria-label", label(level, t, { state, step: speaker, face, card, words }));
 }

@@ -39,7 +39,7 @@ export function mount(root, context = {}) {
     load: (loaded) => replace(loaded),
     state: () => state,
     async copyLink() {
-      const link = `${location.href.split("#")[0]}#v=game&lv=0&gc=${encodeURIComponent(cardsCode(state.cards))}`;
+      const link = `${location.protocol}//${location.host}${location.pathname}#v=game&lv=0&gc=${encodeURIComponent(cardsCode(state.cards))}`;
       announce((await copyText(link)) ? GAME.linkCopied : link);
     },
   };

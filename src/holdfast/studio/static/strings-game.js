@@ -99,8 +99,9 @@ export const GAME = {
   steps: "after {steps} steps of training",
   stepsLabel: "Steps of training",
   watchLegend:
-    "Filled: you. Outlined: the LSTM. Grey outline: it does not matter there, moving it changes the loss by less than 0.002.",
-  watchAlone: "Outlined: the LSTM. Play the level by hand or by rule to see yours beside it.",
+    "Filled bars, solid line: you. Outlines, dashed line and boxes: the LSTM. Dashed grey: it does not matter there, "
+    + "moving it changes the loss by less than 0.002.",
+  watchAlone: "Outlines, dashed line and boxes: the LSTM. Play the level by hand or by rule to see yours beside it.",
   watchLoss: "{correct} of {total} cards right, loss {loss} on this stream",
   difference: "Card {t} ({face}){cell}: your {gate} is {yours}, its {gate} is {its}.",
   same: "Where it matters, you and the LSTM do the same.",
