@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import holdfast
 from holdfast.errors import CheckpointError, ConfigError, DataError, HoldfastError
 from holdfast.tasks.memory import Memory, MemoryConfig
 from holdfast.tasks.memory.data import draw_test
@@ -131,6 +132,25 @@ def test_a_killed_run_goes_on_exactly(tmp_path, monkeypatch, task):
     assert all(torch.equal(a, b) for a, b in zip(again.model.parameters(), whole.model.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("task", ["adding", "latch", "reber", "copy"])
+def test_gradient_flow_follows_the_last_answer_of_each_sequence(task):
+    memory = small_memory(task).fit(quiet=True)
+    drawn = draw_test(memory.config, 7)
+    losses, lengths = memory.losses_of(7)
+    assert lengths.tolist() == drawn.lengths.tolist()
+    if task in ("adding", "latch"):
+        np.testing.assert_allclose(losses.detach().numpy(), memory.measure(drawn).losses, rtol=1e-4)
+    given, _ = memory.losses_of(memory.draw(7, seed=1))
+    assert given.shape == (7,)
+    flow = holdfast.gradient_flow(memory, 7)
+    assert flow.top.h.shape == (lengths.max(),)
+    assert flow.top.counts.tolist() == [(lengths > lag).sum() for lag in range(lengths.max())]
+    assert (flow.top.h > 0).all()
+    sequences, answers = memory.draw(3)
+    with pytest.raises(DataError, match=r"Memory.draw returns both"):
+        memory.losses_of((sequences, answers[:2]))
+
+
 def test_a_folder_of_another_problem_is_refused(tmp_path):
     small_memory("adding", length=10).fit(folder=tmp_path, quiet=True)
     with pytest.raises(ConfigError, match="Choose another folder"):
@@ -181,5 +201,7 @@ def test_what_needs_a_trained_model_says_so():
         small_memory().evaluate()
     with pytest.raises(ConfigError, match="not trained yet"):
         small_memory().recall([np.zeros((2, 2))])
-    with pytest.raises(ConfigError, match="one sequence at least"):
-        small_memory().fit(quiet=True).evaluate(0)
+    memory = small_memory("reber").fit(quiet=True)
+    for use in (memory.evaluate, memory.draw, memory.losses_of):
+        with pytest.raises(ConfigError, match="one sequence at least"):
+            use(0)

@@ -68,7 +68,7 @@ class Memory(AbstractEstimator[MemoryConfig, MemoryNetwork]):
 
         They are none of those to train on or to measure by; images are some of the test's.
         """
-        drawn = draw_asked(self.config, count, seed)
+        drawn = draw_asked(self.config, _counted(count), seed)
         rows = [drawn.inputs[:length, row] for row, length in enumerate(drawn.lengths)]
         return rows, drawn.answers.T if drawn.answers.ndim == 2 else drawn.answers
 
@@ -98,9 +98,7 @@ class Memory(AbstractEstimator[MemoryConfig, MemoryNetwork]):
             right: a sum off by less than 0.04, the class, every symbol of a copy, no illegal symbol in a Reber string)
             and "count".
         """
-        if count < 1:
-            raise ConfigError(f"evaluate measures on one sequence at least, got {count}.")
-        found = self.measure(draw_test(self.config, count))
+        found = self.measure(draw_test(self.config, _counted(count)))
         return {"loss": found.loss, "solved": float(found.right.mean()), "count": len(found.right)}
 
     def measure(self, drawn: Drawn) -> Measured:
@@ -108,6 +106,35 @@ class Memory(AbstractEstimator[MemoryConfig, MemoryNetwork]):
         network = self._network()
         with evaluating(network):
             return measure(network, drawn)
+
+    def losses_of(self, batch: tuple[Sequence[Any], Any] | int) -> tuple[torch.Tensor, NDArray[np.int64]]:
+        """Return the loss [N] of sequences, where each step is asked that of the last answer, and their lengths [N].
+
+        Args:
+            batch: Sequences and answers as `draw` returns them, or how many of the test's sequences to take.
+
+        Raises:
+            DataError: sequences and answers do not fit the problem or each other.
+        """
+        if isinstance(batch, int):
+            drawn = draw_test(self.config, _counted(batch)).part(0, batch)
+            answers = torch.as_tensor(drawn.answers)
+        else:
+            drawn, answers = self._drawn(batch[0]), torch.as_tensor(np.asarray(batch[1]).T)
+        wanted = drawn.inputs.shape[:2] if KINDS[self.config.task].answer == "symbols" else (len(drawn),)
+        if answers.shape != wanted:
+            raise DataError(
+                f"{self.config.task} needs answers of shape {wanted[::-1]} for these {len(drawn)} sequences, got "
+                f"{tuple(answers.shape)[::-1]}. Memory.draw returns both."
+            )
+        outputs, rows = self._network().read(drawn), torch.arange(len(drawn))
+        answers = answers.to(outputs.device)
+        if KINDS[self.config.task].answer == "number":
+            return (outputs[:, 0] - answers).square(), drawn.lengths
+        if outputs.dim() == 3:
+            ends = torch.as_tensor(drawn.lengths) - 1
+            outputs, answers = outputs[ends, rows], answers[ends, rows]
+        return torch.nn.functional.cross_entropy(outputs, answers, reduction="none"), drawn.lengths
 
     def _restore(self, folder: Path, layers: list[Layer], modules: torch.nn.ModuleDict) -> None:
         if layers != memory_layers(self.config):
@@ -135,6 +162,12 @@ class Memory(AbstractEstimator[MemoryConfig, MemoryNetwork]):
         for number, row in enumerate(rows):
             inputs[: len(row), number] = row
         return Drawn(inputs, np.zeros(len(rows)), lengths)
+
+
+def _counted(count: int) -> int:
+    if count < 1:
+        raise ConfigError(f"There must be one sequence at least, got {count}.")
+    return count
 
 
 @dataclass
