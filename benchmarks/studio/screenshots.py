@@ -45,7 +45,7 @@ def cell(page: Any) -> None:
 
 def memory(page: Any) -> None:
     page.wait_for_selector("#view canvas")
-    page.wait_for_function("document.querySelector('#view').innerText.includes('held')")
+    page.wait_for_selector("#view >> text=/held .France/")
 
 
 def gradient(page: Any) -> None:
@@ -53,7 +53,8 @@ def gradient(page: Any) -> None:
 
 
 def complete(page: Any) -> None:
-    page.wait_for_function("document.querySelector('#view').innerText.includes('French')")
+    page.wait_for_selector("#view >> text=French")
+    page.wait_for_selector("#view svg path")
 
 
 def game(page: Any) -> None:

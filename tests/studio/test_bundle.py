@@ -91,7 +91,7 @@ def test_the_page_shows_the_numbers_of_the_trace_without_a_network(lstm, content
         assert shown(value) in page.inner_text("#view"), value
     page = offline(content, "#v=memory&m=lstm&u=48&t=4")
     said = f"c = {shown(float(run.lanes(0, 'forward', 'c')[4, 48]))}"
-    page.wait_for_function("said => document.querySelector('#view').innerText.includes(said)", arg=said)
+    page.wait_for_selector(f"#view >> text={said}")
 
 
 def test_every_view_opens_and_what_is_not_there_is_said(content, offline):
