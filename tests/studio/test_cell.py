@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import zlib
 
 import numpy as np
@@ -271,8 +272,33 @@ def test_what_the_forget_gate_did_at_word_seven_takes_at_most_twelve_keys(page, 
     assert said.endswith(f" of {shown(frame['c0'])}")
 
 
-def test_something_moves_within_two_seconds_of_a_first_visit(page, studio):
+def test_something_moves_within_two_seconds_of_a_first_visit_before_the_model_answers(page, studio):
+    waiting, released = [], []
+    page.route("**/api/1/trace**", lambda route: route.continue_() if released else waiting.append(route))
     page.goto(studio.url())
-    page.wait_for_selector("svg.cell-picture text", timeout=30_000)
+    page.wait_for_selector("svg.cell-picture text", timeout=2000)
     time = "Number(document.querySelector('svg.cell-picture').dataset.time)"
     wait_until(page, f"{time} > 0 && {time} < 6", seconds=2)
+    released.append(True)
+    for route in waiting:
+        route.continue_()
+    wait_until(page, "document.querySelector('canvas.strip').getAttribute('aria-valuetext')?.startsWith('word 5 ')")
+
+
+def test_the_recorded_first_frame_is_what_the_model_gives_and_its_unit_keeps_the_word(client):
+    from benchmarks.studio_first_frame import PATH
+
+    first = json.loads(PATH.read_text(encoding="utf-8"))
+    start = client.get("/api/1/models").json()
+    assert first["text"] == start["text"]
+    others = [first["text"].replace(start["key"], word) for word in start["alternatives"][:3]]
+    asked = {"model": first["model"], "text": first["text"], "alternatives": others}
+    trace = client.post("/api/1/trace", json=asked).json()
+    t, unit = first["frame"]["t"], first["frame"]["unit"]
+    place = {"layer": 0, "direction": "forward", "unit": unit, "from": t, "to": t + 1}
+    frame = client.get(f"/api/1/trace/{trace['id']}/frames", params=place).json()["frames"][0]
+    for name in ("c0", "c", "h0", "h"):
+        assert frame[name] == pytest.approx(first["frame"][name], abs=1e-4)
+    assert frame["gates"] == pytest.approx(first["frame"]["gates"], abs=1e-4)
+    kept = client.get(f"/api/1/trace/{trace['id']}/order", params={"by": "keeps", "layer": 0, "direction": "forward"})
+    assert kept.json()["score"][unit] == max(kept.json()["score"])

@@ -45,6 +45,7 @@ export function makeTools(context) {
   }
 
   function save() {
+    if (!seen?.lanes) return;
     const { lanes, letters, trace, state } = seen;
     const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
     const lines = trace.tokens.map(([token], t) => [t + 1, quoted(token), ...letters.map((letter) => lanes[letter].data[t])].join(","));

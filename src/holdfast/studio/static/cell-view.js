@@ -218,6 +218,21 @@ export function mount(root, context) {
     await units.tell(context, trace, noun());
   }
 
+  // What a fresh page draws while the model is still being loaded: the recorded frame of the same model and text.
+  async function beforehand() {
+    const { store, api } = context;
+    if (!context.fresh || api.embedded || greeted) return;
+    const first = await (await fetch("static/first-frame.json")).json();
+    const same = store.model?.shipped && store.model.id === first.model && store.text() === first.text;
+    if (!same || seen.frame || context.state.t >= 0) return;
+    const { frame, T, hidden } = first;
+    Object.assign(seen, { frame, trace: { T, layers: [{ hidden, directions: 1 }], alternatives: 0, tokens: [] } });
+    root.classList.remove("opening-now");
+    context.setState({ t: frame.t, u: frame.unit });
+    show();
+    greet();
+  }
+
   // The first sight of a fresh page moves: one word plays once.
   function greet() {
     const first = !greeted && context.fresh;
@@ -226,6 +241,7 @@ export function mount(root, context) {
     clock.play(0, 6);
   }
 
+  beforehand().catch((error) => context.problem(error, root));
   return {
     update(state, changed) {
       if (changed.has("theme")) {

@@ -69,6 +69,7 @@ export function mountReader(root, context) {
     wanted = question;
     root.classList.add("waiting");
     const text = store.text();
+    if (!painted) line.textContent = text;
     try {
       const trace = await store.trace();
       if (wanted !== question) return;
