@@ -3,13 +3,13 @@
 import { h } from "./a11y.js";
 import { isAbort } from "./api.js";
 import { colour } from "./colour.js";
-import { difference, ownScales, rescale } from "./heat-pixels.js";
 import { saveFile } from "./heat-files.js";
 import { claimOf } from "./memory-claim.js";
 import { compareRow, findForm, orderRow } from "./memory-controls.js";
 import { memoryData } from "./memory-data.js";
 import { mapPanel } from "./memory-map.js";
 import { memoryKeys } from "./memory-keys.js";
+import { lettersOf, pictured, textOf } from "./memory-picture.js";
 import { memoryQuestion, otherQuestion } from "./memory-question.js";
 import { unitPanel } from "./memory-unit.js";
 import { memoryTexts as texts } from "./strings-memory.js";
@@ -163,21 +163,12 @@ class MemoryView {
     const shownTrace = side === "b" ? otherTrace : trace;
     const words = shownTrace.tokens.map(([token]) => token);
     this.compare.tell(otherTrace && otherTrace.T !== trace.T ? texts.compare.unequal(trace.T, otherTrace.T) : "");
-    const whole = this.pictured(map, other, side, state.lock !== "0");
-    const picture = state.rows === "own" ? ownScales(whole) : whole;
+    const picture = pictured(map, other, { side, lock: state.lock !== "0", own: state.rows === "own" });
     Object.assign(this.shown, { trace, map: picture, words, marked: words.indexOf(key) });
     const name = side === "d" ? texts.compare.legend(letter) : `${texts.letters[letter]} ${letter}`;
     this.map.show({ map: picture, order: null, words, cursor: this.cursor(), marked: this.shown.marked, letter, name });
     this.text.read(side === "b" ? state.b : textOf(this.context, trace), shownTrace);
     await Promise.all([this.sortRows(state, turn), this.showUnit(), this.makeClaim(turn), this.thumbnails(turn)]);
-  }
-
-  pictured(map, other, side, lock) {
-    if (!other) return map;
-    const scale = Math.max(map.scale, other.scale);
-    if (side === "d") return difference(map, other, lock ? scale : 0);
-    const shown = side === "b" ? other : map;
-    return lock ? rescale(shown, scale) : shown;
   }
 
   async sortRows(state, turn) {
@@ -293,14 +284,4 @@ class MemoryView {
     this.dropKeys();
     for (const part of [this.map, this.unit, this.text]) part.unmount();
   }
-}
-
-function lettersOf(gates) {
-  const states = ["c", "h"].filter((letter) => gates.includes(letter));
-  const first = gates.includes("c") ? ["c"] : ["h"];
-  return [...first, ...[...gates].filter((letter) => !states.includes(letter)), ...states.filter((letter) => !first.includes(letter))];
-}
-
-function textOf(context, trace) {
-  return trace.tokens.some(([, , to]) => to > 0) ? context.store.text() : trace.tokens.map(([token]) => token).join(" ");
 }
