@@ -86,7 +86,7 @@ def legend_scale(page) -> float:
 
 
 def test_pixels_are_the_values_of_the_trace_in_every_order(page, studio, trace, asked):
-    look(page, studio, "&sort=tau")
+    look(page, studio, "&rows=one&sort=tau")
     gate, state = trace["f"].T, trace["c"].T
     for by in ("tau", "keeps", "index", "cluster"):
         page.select_option("select:has(option[value='cluster'])", by)
@@ -101,7 +101,7 @@ def test_pixels_are_the_values_of_the_trace_in_every_order(page, studio, trace, 
 
 
 def test_each_unit_on_its_own_scale(page, studio, trace, asked):
-    look(page, studio, "&rows=own&sort=index")
+    look(page, studio, "&sort=index")
     state = trace["c"].T
     own = state / np.abs(state).max(axis=1, keepdims=True)
     assert near(pixels(page, state.shape), colours(page, "signed", own))
@@ -124,7 +124,7 @@ def test_hover_names_the_value_and_a_click_moves_the_shared_cursor(page, studio,
 
 
 def test_dragging_zooms_and_a_double_click_shows_all(page, studio, trace):
-    look(page, studio, "&sort=index")
+    look(page, studio, "&rows=one&sort=index")
     state, box = trace["c"].T, page.locator(".heat-over").bounding_box()
     units, steps = state.shape
     page.mouse.move(box["x"] + 3.5 / steps * box["width"], box["y"] + 10.5 / units * box["height"])
@@ -190,17 +190,31 @@ def test_lanes_say_the_unit_at_the_word(page, studio, trace):
     assert dict(said) == {letter: shown(values[step, unit]) for letter, values in trace.items()}
 
 
-def test_claim_names_a_unit_that_keeps_the_word_longest(page, studio, asked):
-    look(page, studio)
-    keeps = asked("keeps")["score"]
-    claim = page.inner_text(".claim")
-    if max(keeps) < 20:
-        assert claim.startswith("This text does not need long memory.")
-        assert f"is {int(max(keeps))} words" in claim
-    else:
-        unit = int(claim.split()[1])
-        assert keeps[unit] == max(keeps)
-        assert f"held “France” for {int(max(keeps))} words" in claim
+def test_claim_is_the_sentence_computed_from_the_runs(page, studio, client):
+    asked = {"model": "lstm", "text": TEXT, "word": "France", "others": ["Germany", "Poland", "Turkey"]}
+    look(page, studio, "&u=3")
+    wanted = client.post("/api/1/claim", json=asked).json()
+    assert page.inner_text(".claim") == wanted["sentence"]
+    assert "does not need long memory" in wanted["sentence"]
+    assert (wanted["follow"], wanted["orders"]) == (8, False)
+    page.click(".claim-notes button")
+    wait_until(page, f"document.querySelector('.unit-panel h2').textContent === 'Unit {wanted['unit']}'")
+
+
+def test_claim_sets_another_model_beside_only_where_other_orders_were_read(client):
+    asked = {"model": "lstm", "word": "France", "others": ["Germany", "Poland", "Turkey"], "beside": "rnn"}
+    few = (
+        "I grew up in France. " + "The soup was cold. We saw the sea with Anna and the old dog. " + "So I speak fluent"
+    )
+    short = client.post("/api/1/claim", json={**asked, "text": few}).json()
+    assert "RNN" not in short["sentence"]
+    many = few.replace("The soup", "The book was old. Felix had a cat. I read it three times that year. The soup")
+    found = client.post("/api/1/claim", json={**asked, "text": many}).json()
+    assert found["orders"]
+    assert found["sentence"].startswith("One cell of this LSTM (unit ")
+    assert "The plain RNN lost it after" in found["sentence"]
+    wrong = client.post("/api/1/claim", json={**asked, "text": "Nothing."})
+    assert wrong.status_code == 422
 
 
 def test_everything_is_reached_by_keyboard(page, studio, trace):

@@ -25,7 +25,12 @@ from holdfast.studio.responses import answer, json_response, problem_response, t
 from holdfast.studio.security import Gate, Guard
 from holdfast.studio.studio import Studio
 
-OTHERS = ("holdfast.studio.answering", "holdfast.studio.gradient_routes", "holdfast.studio.exporting")
+OTHERS = (
+    "holdfast.studio.answering",
+    "holdfast.studio.claiming",
+    "holdfast.studio.gradient_routes",
+    "holdfast.studio.exporting",
+)
 """Modules with a function `routes() -> list[Route]` for the rest of the API."""
 
 

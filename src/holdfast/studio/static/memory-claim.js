@@ -4,11 +4,16 @@ import { memoryTexts } from "./strings-memory.js";
 
 export const LONG_MEMORY = 20; // words; a text whose key word is kept for fewer does not need long memory
 
-/** Say what was found: {sentence, notes: [text, ...], unit} for one question in one place. */
-export async function claimOf(data, { question, place, key, others, model, unit: chosen }) {
+/** Say what was found: {sentence, notes: [text, ...], unit} for one question in one place; `beside` is another model's id. */
+export async function claimOf(data, { question, place, key, others, model, beside, unit: chosen }) {
   const texts = memoryTexts.claim;
   const trace = await data.trace(question);
   if (key && trace.alternatives > 0) {
+    const measured = place.direction === "forward" ? await data.claim({ model: question.model, text: question.text, word: key, others, beside, ...place }) : null;
+    if (measured) {
+      const orders = measured.orders ? texts.orders : texts.fewOrders;
+      return { sentence: measured.sentence, notes: [texts.evidence(key, others.join(", ")), orders], unit: measured.unit };
+    }
     const found = await longestKept(data, question, place, key, chosen);
     return { ...keptClaim(found, key), notes: [texts.evidence(key, others.join(", "))] };
   }

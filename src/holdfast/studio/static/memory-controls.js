@@ -24,18 +24,28 @@ export function choice(label, onChange) {
   };
 }
 
+/** The order that rows stand in: the one asked for where the trace has it, else what says most. */
+export function rowOrder(wanted, model, alternatives) {
+  const possible = ["keeps", "tau", "cluster", "mean", "index"].filter((by) => {
+    return by === "keeps" ? alternatives : by !== "tau" || model.family !== "rnn";
+  });
+  if (possible.includes(wanted)) return wanted;
+  return possible[0] === "cluster" ? "index" : possible[0];
+}
+
 /** The row of sort, layer and direction. */
 export function orderRow(context) {
   const sort = choice(texts.sort, (value) => context.setState({ sort: value }));
   const layer = choice(texts.layer, (value) => context.setState({ l: Number(value), u: -1 }));
   const direction = choice(texts.direction, (value) => context.setState({ d: value }));
-  const scale = choice(texts.scale, (value) => context.setState({ rows: value === "own" ? "own" : "" }));
+  const scale = choice(texts.scale, (value) => context.setState({ rows: value === "one" ? "one" : "" }));
   return {
     elements: [sort.element, scale.element, layer.element, direction.element],
     update(state, model, alternatives) {
       const orders = model.family === "rnn" ? ["keeps", "cluster", "mean", "index"] : ["tau", "keeps", "cluster", "mean", "index"];
-      sort.fill(orders.map((by) => [by, texts.sorts[by], by === "keeps" && !alternatives]), orders.includes(state.sort) ? state.sort : orders[0]);
-      scale.fill(Object.entries(texts.scales), state.rows === "own" ? "own" : "one");
+      sort.fill(orders.map((by) => [by, texts.sorts[by], by === "keeps" && !alternatives]), rowOrder(state.sort, model, alternatives));
+      scale.fill(Object.entries(texts.scales), state.rows === "one" ? "one" : "own");
+      scale.element.hidden = Boolean(state.b); // two texts are compared on one scale
       layer.fill(model.layers.map((one, n) => [String(n), String(n + 1)]), String(state.l));
       const both = (model.layers[state.l] ?? model.layers[0]).directions > 1;
       direction.fill((both ? ["forward", "backward"] : ["forward"]).map((one) => [one, texts.directions[one]]), state.d);

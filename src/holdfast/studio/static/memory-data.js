@@ -5,16 +5,18 @@ import { makeMap, quantise } from "./heat-pixels.js";
 const MOST_BYTES = 128e6;
 const MOST_FLOATS = 262144; // maps up to this size come as floats, so that every value under the cursor is exact
 const LARGEST_REPLY = 15e6;
+const LONGEST_CLAIM = 8000; // characters; the server reads such a text many times over
 const SIGNED = "gnhc";
 
 /** Make the keeper of answers over the page's store; a `question` is the body of a trace request. */
-export function memoryData(store) {
-  return new MemoryData(store);
+export function memoryData(store, api) {
+  return new MemoryData(store, api);
 }
 
 class MemoryData {
-  constructor(store) {
+  constructor(store, api) {
     this.store = store;
+    this.api = api;
     this.kept = new Map();
     this.bytes = 0;
   }
@@ -47,6 +49,14 @@ class MemoryData {
     return this.once(["lanes", unit, place, question], async () => {
       const { metadata, ...lanes } = await this.store.ask("tensors", `unit/${unit}`, place, { question });
       return Object.fromEntries(Object.entries(lanes).map(([letter, { data }]) => [letter, data]));
+    });
+  }
+
+  /** Ask for the sentence of claim about a word; null where the text is too long for it, or the page has no server. */
+  claim(asked) {
+    return this.once(["claim", asked], async () => {
+      if (this.api.embedded || asked.text.length > LONGEST_CLAIM) return null;
+      return this.api.post("claim", asked);
     });
   }
 

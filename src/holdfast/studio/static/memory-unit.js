@@ -31,8 +31,8 @@ export function unitPanel(root, handlers) {
       lanes.draw(given);
       second.hidden = !given.second;
     },
-    showFacts(facts, { key, units, series, room }) {
-      list.replaceChildren(...factRows(facts, { key, units, series, room }));
+    showFacts(facts, { key, units, room }) {
+      list.replaceChildren(...factRows(facts, { key, units, room }));
       pattern.textContent = facts.pattern ?? "";
       words.replaceChildren(
         wordRow(texts.written, facts.written, handlers.onStep),
@@ -45,8 +45,8 @@ export function unitPanel(root, handlers) {
   };
 }
 
-function factRows(facts, { key, units, series, room }) {
-  const count = (value) => (series ? texts.stepsSeries : texts.steps)(amount(value));
+function factRows(facts, { key, units, room }) {
+  const count = (value) => texts.steps(amount(value));
   const rows = facts.rank === null
     ? [[texts.tau, texts.without]]
     : [[texts.tau, count(facts.tau ?? Infinity)], [texts.half, count(facts.half_life ?? Infinity)], [texts.rank, texts.rankOf(facts.rank, units)]];

@@ -5,7 +5,7 @@ import { isAbort } from "./api.js";
 import { colour } from "./colour.js";
 import { saveFile } from "./heat-files.js";
 import { claimOf } from "./memory-claim.js";
-import { compareRow, findForm, orderRow } from "./memory-controls.js";
+import { compareRow, findForm, orderRow, rowOrder } from "./memory-controls.js";
 import { memoryData } from "./memory-data.js";
 import { mapPanel } from "./memory-map.js";
 import { memoryKeys } from "./memory-keys.js";
@@ -26,7 +26,7 @@ export function mount(root, context) {
 class MemoryView {
   constructor(root, context) {
     this.context = context;
-    this.data = memoryData(context.store);
+    this.data = memoryData(context.store, context.api);
     this.turn = 0;
     this.shown = {};
     this.build(root);
@@ -36,7 +36,8 @@ class MemoryView {
   build(root) {
     const { context } = this;
     this.claim = h("p.big.claim", { id: "claim" }, texts.claim.waiting);
-    this.notes = h("p.note.claim-notes");
+    this.notes = h("span");
+    this.best = h("button.button.quiet.small", { type: "button", hidden: true, onclick: () => this.goTo({ u: Number(this.best.dataset.unit) }) });
     const words = h("section.panel.memory-words");
     this.by = h("p.note.memory-by");
     const picture = h("section.panel.memory-picture");
@@ -46,7 +47,7 @@ class MemoryView {
     this.compare = compareRow(context);
     this.empty = h("p.note", { hidden: true });
     this.body = h("div.stack", {}, words, h("div.columns", {}, picture, unit));
-    this.root = h("div.memory.stack", {}, h("div.memory-head", {}, this.claim, this.notes), this.empty, this.body);
+    this.root = h("div.memory.stack", {}, h("div.memory-head", {}, this.claim, h("p.note.claim-notes", {}, this.notes, " ", this.best)), this.empty, this.body);
     root.append(this.root);
     const edit = h("button.button.quiet.small", { type: "button", onclick: () => document.getElementById("edit")?.click() }, context.strings.reader.edit);
     words.append(h("div.row.spread", {}, this.by, edit));
@@ -163,7 +164,7 @@ class MemoryView {
     const shownTrace = side === "b" ? otherTrace : trace;
     const words = shownTrace.tokens.map(([token]) => token);
     this.compare.tell(otherTrace && otherTrace.T !== trace.T ? texts.compare.unequal(trace.T, otherTrace.T) : "");
-    const picture = pictured(map, other, { side, lock: state.lock !== "0", own: state.rows === "own" });
+    const picture = pictured(map, other, { side, lock: state.lock !== "0", own: state.rows !== "one" && !state.b });
     Object.assign(this.shown, { trace, map: picture, words, marked: words.indexOf(key) });
     const name = side === "d" ? texts.compare.legend(letter) : `${texts.letters[letter]} ${letter}`;
     this.map.show({ map: picture, order: null, words, cursor: this.cursor(), marked: this.shown.marked, letter, name });
@@ -174,20 +175,18 @@ class MemoryView {
   async sortRows(state, turn) {
     const { question, place, model } = this.shown;
     const trace = await this.data.trace(question);
-    let by = state.sort || "tau";
-    if (by === "tau" && model.family === "rnn") by = trace.alternatives ? "keeps" : "index";
-    if (by === "keeps" && !trace.alternatives) by = "index";
+    const by = rowOrder(state.sort, model, trace.alternatives > 0);
     const [order, tau] = await Promise.all([this.data.order(question, place, by), this.data.order(question, place, "tau")]);
     if (turn !== this.turn) return;
     const kept = by === "keeps" || model.family === "rnn";
     const scores = kept ? (by === "keeps" ? order.score : null) : tau.score.map((score) => score ?? Infinity);
-    const bars = scores ? (kept ? texts.bars.keeps : model.reads === "series" ? texts.bars.steps : texts.bars.tau) : "";
+    const bars = scores ? (kept ? texts.bars.keeps : texts.bars.tau) : "";
     this.shown.order = order.permutation;
     this.map.show({ order: order.permutation, scores, bars });
   }
 
   async showUnit() {
-    const { question, place, second, side, trace, model } = this.shown;
+    const { question, place, second, side, trace } = this.shown;
     const unit = Math.max(0, this.context.state.u);
     if (!trace || unit >= trace.layers[place.layer].hidden) return;
     this.unit.name(unit);
@@ -204,7 +203,7 @@ class MemoryView {
     if (unit !== this.shown.unit || question !== this.shown.question) return;
     const room = trace.T - Math.max(0, this.shown.marked);
     const units = trace.layers[place.layer].hidden;
-    this.unit.showFacts(facts, { key: this.shown.key, units, series: model.reads === "series", room });
+    this.unit.showFacts(facts, { key: this.shown.key, units, room });
   }
 
   drawLanes() {
@@ -249,10 +248,15 @@ class MemoryView {
   async makeClaim(turn) {
     if (!this.shown.trace) return;
     const { question, place, key, others, model } = this.shown;
-    const { sentence, notes } = await claimOf(this.data, { question, place, key, others, model, unit: this.context.state.u });
+    const { models } = this.context.store;
+    const beside = models.find((one) => one.family === "rnn" && one.task === "language" && !one.error && one.id !== model.id)?.id;
+    const found = await claimOf(this.data, { question, place, key, others, model, beside, unit: this.context.state.u });
     if (turn !== this.turn) return;
-    this.claim.textContent = sentence;
-    this.notes.textContent = notes.join(" ");
+    this.claim.textContent = found.sentence;
+    this.notes.textContent = found.notes.join(" ");
+    this.best.hidden = found.unit === Math.max(0, this.context.state.u);
+    this.best.dataset.unit = String(found.unit);
+    this.best.textContent = texts.claim.show(found.unit);
   }
 
   async thumbnails(turn) {

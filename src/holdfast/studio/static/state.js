@@ -7,7 +7,7 @@ const LOCAL = ["theme"]; // told to all views, but not part of a shared picture
 const coded = new Map();
 
 /** What a fresh page starts from; `u` and `t` below zero mean "not chosen yet". */
-export const DEFAULTS = { v: "cell", m: "", l: 0, d: "forward", u: -1, t: -1, ph: 6, sort: "tau", x: "", b: "", k: "", cl: "" };
+export const DEFAULTS = { v: "cell", m: "", l: 0, d: "forward", u: -1, t: -1, ph: 6, sort: "", x: "", b: "", k: "", cl: "" };
 
 /** Makes the state: `get()`, `set(patch)`, `subscribe(fn(state, changed))`, `ready` (a promise) and `fragment()`. */
 export function makeState(address = window) {
