@@ -25,7 +25,7 @@ def models():
 def look(page, studio, text: str = TEXT, rest: str = "") -> None:
     """Open the view and type a text."""
     page.goto(studio.url(f"#v=complete{rest}"))
-    wait_until(page, READY)
+    wait_until(page, READY, 60)  # the first look loads torch
     page.fill("#complete-text", text)
     wait_until(page, f"document.querySelector('#complete-text').value === {text!r}")
     page.wait_for_timeout(300)
@@ -159,5 +159,5 @@ def test_a_phone_has_room_for_it(page, studio, scheme):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(studio.url("#v=complete"))
-    wait_until(page, READY)
+    wait_until(page, READY, 60)  # the first look loads torch
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -58,7 +58,7 @@ def look(page, studio, rest: str = "") -> None:
     packed = base64.urlsafe_b64encode(packer.compress(TEXT.encode()) + packer.flush()).decode().rstrip("=")
     page.set_viewport_size({"width": 1280, "height": 1400})
     page.goto(studio.url(f"#v=memory&x={packed}{rest}"))
-    wait_until(page, READY)
+    wait_until(page, READY, 60)  # the first look loads torch
     page.wait_for_timeout(150)
 
 
@@ -237,7 +237,7 @@ def test_everything_is_reached_by_keyboard(page, studio, trace):
 @pytest.mark.parametrize("model", ["gru", "rnn"])
 def test_other_cells_have_their_own_letters(page, studio, model):
     page.goto(studio.url(f"#v=memory&m={model}"))
-    wait_until(page, READY)
+    wait_until(page, READY, 60)  # the first look loads torch
     letters = page.eval_on_selector_all(".letter-tab", "nodes => nodes.map((node) => node.dataset.letter)")
     assert letters == {"gru": ["h", "z", "r", "n"], "rnn": ["h"]}[model]
 
@@ -245,7 +245,7 @@ def test_other_cells_have_their_own_letters(page, studio, model):
 def test_a_phone_has_room_for_it(page, studio):
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(studio.url("#v=memory"))
-    wait_until(page, READY)
+    wait_until(page, READY, 60)  # the first look loads torch
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.eval_on_selector(".heat-stage", "node => node.clientHeight") == 300
 
@@ -254,7 +254,7 @@ def test_a_phone_has_room_for_it(page, studio):
 def test_a_text_of_almost_twenty_thousand_words(page, studio):
     text = " ".join(["I grew up in France . The soup was cold ."] * 1800)
     page.goto(studio.url("#v=memory"))
-    wait_until(page, READY)
+    wait_until(page, READY, 60)  # the first look loads torch
     page.click(".memory-words >> text=Edit text")
     page.evaluate("text => { const field = document.querySelector('#text'); field.value = text; }", text)
     page.click("#edit")
