@@ -111,6 +111,19 @@ def test_stop_and_another_view_and_back(page, studio):
 
 
 @pytest.mark.long
+def test_what_tells_two_runs_apart_is_drawn_and_said_first(page, studio):
+    open_view(page, studio, "#v=gradient&g_T=12&g_H=4&g_n=1&g_k=3&g_b=1")
+    for name in ("1 · Forget bias 1", "3 · RNN with large weights"):
+        page.get_by_role("button", name=name).click()
+        page.locator(".gradient-status", has_text="Done after 3 updates.").wait_for(timeout=90_000)
+    assert page.locator(".chart").first.locator(".chart-key").all_inner_texts() == [
+        "LSTM", "GRU", "RNN, weights × 1.5", "product of f", "RNN, usual weights",
+    ]  # fmt: skip
+    assert page.locator(".gradient-said .big").inner_text().startswith("The RNN's signal")
+    assert page.locator(".gradient-before").inner_text().startswith("The RNN's signal")
+
+
+@pytest.mark.long
 def test_leaving_ends_the_run_within_its_grace(page, studio):
     open_view(page, studio, ENDLESS)
     page.get_by_role("button", name="Train", exact=True).click()

@@ -65,14 +65,14 @@ export function runLabels(now, before) {
   const differing = Object.keys(words.differs).filter((name) => String(now.settings[name]) !== String(before.settings[name]));
   if (differing.length !== 1) return { now: words.now, before: words.before, differing };
   const [name] = differing;
-  const tell = (run) => (name === "task" ? words.tasks[run.settings.task] : `${words.differs[name]} ${run.settings[name]}`);
+  const tell = (run) => words.differs[name](run.settings[name]);
   return { now: tell(now), before: tell(before), differing };
 }
 
 /** The lines of the gradient chart: each cell of the present picture, the product of f, and the run before, thin. */
 export function flowLines(now, picture, before, earlier, scale) {
   const labels = runLabels(now, before);
-  const lines = now.settings.cells.map((cell) => flowLine(cell, picture, scale, labels.now));
+  const lines = now.settings.cells.map((cell) => flowLine(cell, picture, scale, touches(cell, labels.differing) ? labels.now : ""));
   if (picture.forget?.lstm) {
     const start = scale === "share" ? 1 : picture.flow_c.lstm[0];
     const values = picture.forget.lstm.map((value) => value * start);
@@ -92,9 +92,9 @@ function flowLine(cell, picture, scale, label) {
 /** The lines of the loss chart: each cell's mean loss by update, what guessing gives, and the run before, thin. */
 export function lossLines(now, before) {
   const labels = runLabels(now, before);
-  const lines = lossesOf(now, labels.now);
+  const lines = lossesOf(now, labels.now, labels.differing);
   if (before && before.settings.task === now.settings.task) {
-    lines.push(...lossesOf(before, labels.before, cellsBefore(before, labels)).map((line) => ({ ...line, dash: "9 5", thin: true })));
+    lines.push(...lossesOf(before, labels.before, labels.differing, cellsBefore(before, labels)).map((line) => ({ ...line, dash: "9 5", thin: true })));
   }
   const at = [0, Math.max(1, ...lines.flatMap((line) => line.at))];
   const guess = GUESSING[now.settings.task];
@@ -102,15 +102,20 @@ export function lossLines(now, before) {
   return lines;
 }
 
-// A bias changes nothing in an RNN: it is drawn once.
-function cellsBefore(before, { differing }) {
-  return before.settings.cells.filter((cell) => cell !== "rnn" || differing.join() !== "bias");
+/** Whether what tells two runs apart matters to a cell: an RNN has no forget bias, the others keep their weights. */
+export function touches(cell, differing) {
+  if (differing.join() === "bias") return cell !== "rnn";
+  return differing.join() !== "recurrent" || cell === "rnn";
 }
 
-function lossesOf(run, label, cells = run.settings.cells) {
+function cellsBefore(before, { differing }) {
+  return before.settings.cells.filter((cell) => touches(cell, differing));
+}
+
+function lossesOf(run, label, differing, cells = run.settings.cells) {
   const events = run.events.filter((event) => event.loss);
   return cells.map((cell) => ({
-    ...named(cell, label),
+    ...named(cell, touches(cell, differing) ? label : ""),
     at: events.map((event) => event.step),
     values: events.map((event) => event.loss[cell] ?? NaN),
   }));
@@ -118,5 +123,5 @@ function lossesOf(run, label, cells = run.settings.cells) {
 
 function named(cell, label) {
   const { name, ...rest } = CELL_LINES[cell];
-  return { ...rest, name: label && !(cell === "rnn" && label.startsWith(words.differs.bias)) ? `${name}, ${label}` : name, short: name };
+  return { ...rest, name: label ? `${name}, ${label}` : name, short: name };
 }

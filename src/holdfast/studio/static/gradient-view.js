@@ -4,7 +4,7 @@ import { h } from "./a11y.js";
 import { isAbort } from "./api.js";
 import { lineChart } from "./chart.js";
 import { gradientControls } from "./gradient-controls.js";
-import { addEvent, flowLines, lossLines, newRun, pictures, runLabels, settingsOf } from "./gradient-data.js";
+import { addEvent, flowLines, lossLines, newRun, pictures, runLabels, settingsOf, touches } from "./gradient-data.js";
 import { gradientWords as words } from "./strings-gradient.js";
 import { embeddedFile } from "./embedded.js";
 
@@ -57,10 +57,10 @@ function build(root, view) {
   view.flow = lineChart(left, { title: words.flowTitle.share, description: words.flowAbout, xLabel: words.lag, log: true,
     height: 460, xText: words.lagAt, file: "gradient-by-lag" });
   left.append(h("div.row.gradient-scrub", {}, h("span.note", {}, words.after), view.slider, view.sliderNote),
-    h("div.row.gradient-tools", {}, view.scaleButton, view.pinButton));
+    h("div.row.gradient-tools", {}, view.scaleButton, view.pinButton),
+    h("div.table-wrap", { tabindex: 0, role: "region", "aria-label": words.solvedTitle }, view.solved));
   view.loss = lineChart(right, { title: words.lossTitle, description: words.lossAbout, xLabel: words.update,
     height: 240, xText: words.updateAt, file: "gradient-loss" });
-  right.append(h("div.table-wrap", { tabindex: 0, role: "region", "aria-label": words.solvedTitle }, view.solved));
   root.append(h("div.stack", {},
     h("div", {}, h("h2", {}, words.title), h("p.note.gradient-intro", {}, words.intro)),
     h("div.columns", {}, left, h("div.stack", {}, view.controls.element, right)),
@@ -184,11 +184,19 @@ function pictureAt(run, step) {
 }
 
 function drawSaid(view, run, before, picture, earlier) {
-  const [first, ...others] = picture.sentence.split(/(?<=\.) (?=The )/);
-  const parts = [h("p.big", {}, first)];
-  if (earlier) parts.push(h("p.gradient-before", {}, earlier.sentence.split(/(?<=\.) (?=The )/)[0]));
+  const { differing } = runLabels(run, before);
+  const [first, ...others] = sentencesOf(picture, run, differing);
+  const parts = [h("p.big", {}, words.itsSignal(first))];
+  if (earlier) parts.push(h("p.gradient-before", {}, words.itsSignal(sentencesOf(earlier, before, differing)[0])));
   parts.push(h("p.note", {}, others.join(" ")));
   view.said.replaceChildren(...parts);
+}
+
+/** The sentences of a picture, one a cell; those of cells that the difference between the runs touches come first. */
+function sentencesOf(picture, run, differing) {
+  const all = picture.sentence.split(/(?<=\.) (?=The )/);
+  const first = run.settings.cells.findIndex((cell) => touches(cell, differing));
+  return first > 0 ? [all[first], ...all.filter((_, k) => k !== first)] : all;
 }
 
 function drawSolved(view, run, before) {
