@@ -170,14 +170,17 @@ def made(curve) -> LayerFlow:
 def test_half_life_of_known_curves_and_their_sentences():
     lags = np.arange(20)
     assert made(0.5 ** (lags / 3)).half_life() == pytest.approx(3)
-    assert "halves every 3 steps back; 19 steps back 1.2 % is left" in made(0.5 ** (lags / 3)).summary()
+    assert (
+        "halves every 3 steps back, by a line through its logarithm; 19 steps back 1.2 % is left"
+        in made(0.5 ** (lags / 3)).summary()
+    )
     dying = np.where(lags < 10, 0.5**lags, 0.0)
     assert made(dying).half_life() == pytest.approx(1)
     assert made(dying).summary().endswith("19 steps back 0 % is left.")
     assert made(2.0 ** (lags / 4)).half_life() == pytest.approx(-4)
     assert "doubles every 4 steps back" in made(2.0 ** (lags / 4)).summary()
     assert made(np.ones(20)).half_life() == math.inf
-    assert "neither decays nor grows" in made(np.ones(20)).summary()
+    assert "hardly changes; 19 steps back 1e+02 % is left" in made(np.ones(20)).summary()
     assert math.isnan(made([1.0]).half_life())
     flow = GradientFlow((made(0.5**lags),), np.array(1.0))
     assert (flow.half_life(), flow.summary()) == (flow.top.half_life(), flow.top.summary())

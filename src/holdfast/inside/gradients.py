@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
+STEADY = 10.0
+"""Half-lives of so many times the length of the curve are no change to speak of."""
 FLAT = 1e-6
 """A slope of log norm against lag, per step, that counts as neither decay nor growth."""
 
@@ -90,12 +92,16 @@ class LayerFlow:
         half = self.half_life()
         if math.isnan(half):
             return f"{self.where}: too few steps, or no gradient, to say how the gradient changes."
-        change = "neither decays nor grows" if math.isinf(half) else f"halves every {half:.3g} steps back"
-        change = f"doubles every {-half:.3g} steps back" if half < 0 else change
-        last = len(curve) - 1
+        change = (
+            "hardly changes"
+            if abs(half) > STEADY * len(curve)
+            else f"halves every {half:.3g} steps back, by a line through its logarithm"
+        )
+        change = f"doubles every {-half:.3g} steps back, by a line through its logarithm" if half < 0 else change
+        last = int(np.flatnonzero(2 * self.counts >= self.counts[0])[-1])  # that half of the rows reach
         if not curve[0] > 0:
             return f"{self.where}: the gradient of {state} {change}."
-        return f"{self.where}: the gradient of {state} {change}; {last} steps back {_percent(curve[-1] / curve[0])}."
+        return f"{self.where}: the gradient of {state} {change}; {last} steps back {_percent(curve[last] / curve[0])}."
 
 
 @dataclass(frozen=True)

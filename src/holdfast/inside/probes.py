@@ -49,11 +49,11 @@ class Probe:
 
     def summary(self) -> str:
         """Return one sentence made from the numbers of the last step."""
+        best = f"unit {self.fixed_unit} alone in {_percent(self.fixed_unit_score[-1])}"
         return (
-            f"After {len(self.score)} steps a linear probe reads the label off the state in {_percent(self.score[-1])} "
-            f"of the runs held out, one direction for all steps in {_percent(self.fixed_score[-1])}, unit "
-            f"{self.fixed_unit} alone in {_percent(self.fixed_unit_score[-1])}; guessing gives "
-            f"{_percent(self.guessing)}."
+            f"At the last of {len(self.score)} steps a linear probe reads the label off the state in "
+            f"{_percent(self.score[-1])} of the runs held out, one direction for all steps in "
+            f"{_percent(self.fixed_score[-1])}, {best}; guessing gives {_percent(self.guessing)}."
         )
 
 
