@@ -60,6 +60,14 @@ def test_curve_holds_for_the_lstm_and_starts_at_the_text_itself(client):
     assert all(low <= mean <= high for low, mean, high in zip(curve["low"], curve["mean"], curve["high"], strict=True))
 
 
+def test_attribution_sums_to_what_the_text_adds_and_rests_on_the_country(client):
+    found = ask(client, "attribute", model="lstm", text=TEXT, target="French")
+    tokens, weights = [token[0] for token in found["tokens"]], found["weights"]
+    assert len(tokens) == len(weights)
+    assert tokens[int(np.argmax(weights))] == "France"
+    assert found["gap"] < 0.05 * abs(sum(weights))
+
+
 @pytest.mark.parametrize(
     ("path", "body", "says"),
     [
@@ -70,6 +78,8 @@ def test_curve_holds_for_the_lstm_and_starts_at_the_text_itself(client):
         ("curve", {"models": ["lstm"], "text": TEXT, "target": "Klingon"}, "does not know the word"),
         ("curve", {"models": ["lstm"], "text": TEXT, "target": "French", "distances": [501]}, "distance must be"),
         ("curve", {"models": ["lstm"], "text": TEXT * 4000, "target": "French"}, "too long"),
+        ("attribute", {"model": "lstm", "text": TEXT, "target": "Klingon"}, "does not know"),
+        ("attribute", {"model": "lstm", "text": "up " * 3000, "target": "French"}, "too long to attribute"),
         ("insert", {"text": TEXT, "at": 3, "words": -1}, "words must be"),
     ],
 )

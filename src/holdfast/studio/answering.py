@@ -1,4 +1,4 @@
-"""The routes of what models answer: completions, curves, texts made longer."""
+"""The routes of what models answer: completions, curves, texts made longer, what an answer rests on."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def routes() -> list[Route]:
         Route("/api/1/complete", _complete, methods=["POST"]),
         Route("/api/1/insert", _insert, methods=["POST"]),
         Route("/api/1/curve", _curve, methods=["POST"]),
+        Route("/api/1/attribute", _attribute, methods=["POST"]),
     ]
 
 
@@ -35,3 +36,9 @@ async def _curve(request: Request) -> Response:
     from holdfast.studio.completion import curve
 
     return await answer(curve, request.app.state.studio, await body_of(request))
+
+
+async def _attribute(request: Request) -> Response:
+    from holdfast.studio.completion import attribute
+
+    return await answer(attribute, request.app.state.studio, await body_of(request))

@@ -12,9 +12,11 @@ from holdfast.studio.problem import Problem
 from holdfast.studio.request import Asked
 from holdfast.studio.studio import Studio
 from holdfast.studio.subject import Subject, clamped
+from holdfast.studio.tracing import tokens_of
 
 MOST_MODELS, MOST_WORDS = 4, 20
 MOST_DISTANCES, FARTHEST, MOST_FILLS = 24, 500, 50
+MOST_ATTRIBUTED = 2000
 MOST_READ = 4_000_000
 """Characters that the texts of one curve may have together."""
 
@@ -70,6 +72,31 @@ def put_in(asked: Asked) -> dict[str, Any]:
     at = _python_place(text, asked.whole("at", 0))
     longer, inserted = insert(text, at, asked.whole("words", 10, most=FARTHEST), asked.whole("seed", 0))
     return {"text": longer, "inserted": inserted}
+
+
+def attribute(studio: Studio, asked: Asked) -> dict[str, Any]:
+    """Return what each token of a text adds to a word's log-probability in nats, by integrated gradients.
+
+    "gap" is what the tokens do not account for: the method is exact for an exact integral.
+
+    Raises:
+        Problem: no language model, or a text that is too long for it.
+        ConfigError: the model does not know the word.
+    """
+    from holdfast.inside.attribute import integrated_gradients
+
+    subject = studio.subject(asked.fields.get("model"))
+    if subject.task != "language":
+        raise Problem(422, f"{subject.name} does not continue texts.", "Choose a language model.")
+    text, target = asked.text("text"), asked.text("target", most=200).strip()
+    with studio.turn:
+        reading = subject.read(text)
+        if len(reading) > MOST_ATTRIBUTED:
+            hint = f"Take a text of at most {MOST_ATTRIBUTED} tokens."
+            raise Problem(413, f"{len(reading)} tokens take too long to attribute.", hint, MOST_ATTRIBUTED)
+        found = integrated_gradients(subject.estimator, text, target)
+    weights = found.steps.reshape(len(found.steps), -1)[: len(reading), 0]
+    return {"model": subject.id, "tokens": tokens_of(reading), "weights": weights.tolist(), "gap": found.gap}
 
 
 def language_models(studio: Studio, asked: Asked) -> list[Subject]:

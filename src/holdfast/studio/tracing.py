@@ -13,7 +13,7 @@ from holdfast.studio.description import Description
 from holdfast.studio.maps import SHARES, as_bytes, pack, signed_scale
 from holdfast.studio.problem import Problem
 from holdfast.studio.request import Asked
-from holdfast.studio.run import DIRECTIONS, Run
+from holdfast.studio.run import DIRECTIONS, Reading, Run
 from holdfast.studio.studio import Studio
 from holdfast.studio.subject import MOST_STEPS
 from holdfast.studio.traces import Kept, check_room
@@ -44,7 +44,7 @@ def make_trace(studio: Studio, asked: Asked) -> dict[str, Any]:
     return {
         "id": kept.id,
         "model": subject.id,
-        "tokens": tokens_of(run),
+        "tokens": tokens_of(run.reading),
         "T": len(run),
         "layers": [
             {"hidden": place.hidden, "directions": place.directions, "cmax": _largest(run, number)}
@@ -122,9 +122,8 @@ def letters_of(asked: Asked, run: Run, layer: int, direction: str) -> Sequence[s
     return list(dict.fromkeys(wanted))
 
 
-def tokens_of(run: Run) -> list[list[Any]]:
+def tokens_of(reading: Reading) -> list[list[Any]]:
     """Return [token, from, to] for each step, places counted as JavaScript counts: an emoji is two."""
-    reading = run.reading
     if not reading.spans or reading.text is None:
         return [[label, 0, 0] for label in reading.labels]
     wide = np.fromiter((ord(letter) > 0xFFFF for letter in reading.text), dtype=np.int64, count=len(reading.text))
