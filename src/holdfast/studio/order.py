@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.inside.claims import Keeping, keeping
 from holdfast.studio.problem import Problem
 from holdfast.studio.traces import Kept
 
 ORDERS = ("index", "tau", "cluster", "mean", "keeps")
-SEPARATES = 0.1
-"""Share of a unit's whole range that the state must differ by for a word to be kept."""
 
 Units = NDArray[np.floating]
 
@@ -32,66 +30,42 @@ def order_of(kept: Kept, by: str, layer: int, direction: str) -> dict[str, Any]:
 
 
 def time_constants(kept: Kept, layer: int, direction: str) -> Units | None:
-    """Return each unit's time constant in steps, -1 / mean(ln f); a GRU's z stands for f, an RNN has none.
+    """Return each unit's time constant in steps, as `holdfast.inside.memory` has it; None of an RNN, which has none."""
+    from holdfast.inside import memory
 
-    A gate that never leaves 1 gives infinity.
-    """
-    family = kept.run.subject.description.spec.family
-    letter = {"lstm": "f", "gru": "z"}.get(family)
-    if letter is None:
+    if kept.run.subject.description.spec.family == "rnn":
         return None
-    gate = kept.run.lanes(layer, direction, letter).astype(np.float64)
-    rate = -np.log(np.maximum(gate, 1e-30)).mean(axis=0)
-    with np.errstate(divide="ignore"):
-        return 1.0 / rate
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """How long each unit keeps the word that the alternatives replace.
-
-    A unit keeps it while its state still differs from the alternatives' (the mean of the absolute differences) by more
-    than a tenth of the unit's whole range over all of the runs. That runs differ is less than that the word can be
-    told: a probe says more.
-
-    Attributes:
-        steps: For each unit, from the word on, until it falls below for the first time; 0 where it never rises above.
-        strength: The mean share of the range that it differs by over all steps from the word on.
-        start: Where the word stands.
-    """
-
-    steps: NDArray[np.int64]
-    strength: Units
-    start: int
+    return memory.time_constants(kept.run.layer(layer, direction))
 
 
 def keeping_of(kept: Kept, layer: int, direction: str) -> Keeping | None:
-    """Return how long each unit keeps the replaced word; None where no alternative has as many steps."""
+    """Return how each unit kept the word that the alternatives replace, as `holdfast.inside.claims.keeping` measures.
+
+    Of a layer that reads backwards the steps are counted from the end of the text. None: no alternative has as many
+    steps and another word.
+    """
     key = ("keeping", layer, direction)
     if key not in kept.computed:
         kept.computed[key] = _keeping(kept, layer, direction)
     return kept.computed[key]
 
 
+def replaced_word(kept: Kept) -> int | None:
+    """Return the step of the word that the alternatives replace, None without any."""
+    labels = kept.run.reading.labels
+    same = [other.reading.labels for other in kept.alternatives if len(other) == len(labels)]
+    return next((t for t, label in enumerate(labels) if any(row[t] != label for row in same)), None)
+
+
 def _keeping(kept: Kept, layer: int, direction: str) -> Keeping | None:
-    run, letter = kept.run, kept.run.state_letter()
-    same = [other for other in kept.alternatives if len(other) == len(run)]
-    places = [_first_difference(run.reading.labels, other.reading.labels) for other in same]
-    pairs = [(other, place) for other, place in zip(same, places, strict=True) if place is not None]
-    if not pairs:
+    start, letter = replaced_word(kept), kept.run.state_letter()
+    if start is None:
         return None
-    start = min(place for _, place in pairs)
-    own = run.lanes(layer, direction, letter)
-    others = [other.lanes(layer, direction, letter) for other, _ in pairs]
-    extent = np.max([one.max(axis=0) for one in (own, *others)], axis=0)
-    extent = extent - np.min([one.min(axis=0) for one in (own, *others)], axis=0)
-    gaps = np.mean([np.abs(own - other) for other in others], axis=0) / np.where(extent > 0, extent, 1.0)
-    gaps = gaps[start:] if direction == "forward" else gaps[: start + 1][::-1]
-    above = gaps > SEPARATES
-    begun = np.logical_or.accumulate(above, axis=0)
-    lost = begun & ~above
-    ends = np.where(lost.any(axis=0), lost.argmax(axis=0), len(gaps))
-    return Keeping(np.where(above.any(axis=0), ends, 0), gaps.mean(axis=0), start)
+    runs = [kept.run, *(other for other in kept.alternatives if len(other) == len(kept.run))]
+    states = np.stack([run.lanes(layer, direction, letter) for run in runs])
+    if direction == "backward":
+        return keeping(states[:, ::-1], states.shape[1] - 1 - start)
+    return keeping(states, start)
 
 
 def _order(kept: Kept, by: str, layer: int, direction: str) -> dict[str, Any]:
@@ -115,10 +89,9 @@ def _order(kept: Kept, by: str, layer: int, direction: str) -> dict[str, Any]:
         if found is None:
             hint = "Give texts with another word in its place as alternatives."
             raise Problem(422, "To see what a unit keeps, the text is run with other words too.", hint)
-        word = kept.run.reading.labels[found.start]
-        permutation = np.lexsort((-found.strength, -found.steps))
+        word = kept.run.reading.labels[replaced_word(kept) or 0]
         note = f"Steps for which each unit keeps {word!r}: it differs from the texts with another word in its place."
-        return _answer(permutation, found.steps, "steps", note)
+        return _answer(found.order, found.steps, "steps", note)
     raise Problem(422, f"There is no order {by!r}.", f"Choose one of {', '.join(ORDERS)}.")
 
 
@@ -146,7 +119,3 @@ def _by_likeness(states: Units) -> NDArray[np.int64]:
         walk.append(at)
         left[at] = False
     return np.array(walk)
-
-
-def _first_difference(left: list[str], right: list[str]) -> int | None:
-    return next((t for t, (a, b) in enumerate(zip(left, right, strict=True)) if a != b), None)
