@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +13,9 @@ from holdfast.studio.request import Asked, body_of
 from holdfast.studio.responses import answer
 from holdfast.studio.run import DIRECTIONS
 from holdfast.studio.studio import Studio
+
+if TYPE_CHECKING:
+    from holdfast.studio.evidence import Evidence
 
 MOST_WORDS = 8
 MOST_TOKENS = 2000
@@ -35,7 +38,7 @@ def claim_of(studio: Studio, asked: Asked) -> dict[str, Any]:
 
     Returns:
         "sentence", the "unit" that kept the word longest, for how many "words", how many words "follow" it, and whether
-        the text was read in other orders ("orders"), which is what tells memory from noise.
+        the text was read in other orders ("orders"), which is what tells memory from noise; "strips" of each model.
 
     Raises:
         Problem: a model reads no texts, or the text is too long.
@@ -69,4 +72,18 @@ def claim_of(studio: Studio, asked: Asked) -> dict[str, Any]:
         "words": held[0].words,
         "follow": words_between(labels, first.start, len(labels) - 1),
         "orders": first.known is not None,
+        "strips": [_strip(one) for one in found],
     }
+
+
+def _strip(one: Evidence) -> dict[str, Any]:
+    """Return how surely a model's state tells the word at each step from "start" on.
+
+    Where the text was not read in other orders, "told" is False and the shares are those of the greatest difference
+    that the best unit still shows.
+    """
+    told = one.known is not None
+    shares = one.known if one.known is not None else one.kept.share(one.kept.best)[one.start :]
+    guessing = one.guessing if told else 0.0
+    known = [float(share) for share in shares]
+    return {"name": one.run.subject.name, "start": one.start, "known": known, "told": told, "guessing": guessing}

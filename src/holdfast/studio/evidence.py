@@ -6,6 +6,7 @@ same differences is what tells memory from noise.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ ORDERS = 12
 """Orders of the sentences between the word and the end in which it is looked for."""
 TOLD_APART = 6
 """Words that are told apart there, the word itself among them."""
-FEWEST_SENTENCES = 4
+FEWEST_SENTENCES = 3
 """Between the word and the last sentence, for their orders to be many enough."""
 MOST_STEPS = 200_000
 """Read for all orders together; a longer text is shown without them."""
@@ -168,10 +169,14 @@ def reordered(text: str, end: int, orders: int, seed: int = 0) -> list[str]:
         last = sentences.pop() + last
     if len(sentences) < FEWEST_SENTENCES:
         return []
-    rng, versions = random.Random(seed), []
-    for _ in range(orders):
+    # Each order once: one drawn twice would be told from itself.
+    rng, versions = random.Random(seed), list[str]()
+    wanted = min(orders, math.factorial(len(sentences))) if len(sentences) < 8 else orders
+    for _ in range(50 * orders):
         rng.shuffle(sentences)
-        versions.append(text[: first.end()] + "".join(sentences) + last)
+        version = text[: first.end()] + "".join(sentences) + last
+        if version not in versions and len(versions) < wanted:
+            versions.append(version)
     return versions
 
 

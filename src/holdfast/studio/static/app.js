@@ -6,6 +6,7 @@ import { colour } from "./colour.js";
 import { mount as mountCell } from "./cell-view.js";
 import { mount as mountComplete } from "./complete-view.js";
 import { embeddedData } from "./embedded.js";
+import { registerCards } from "./export.js";
 import { mount as mountGame } from "./game.js";
 import { mount as mountGradient } from "./gradient-view.js";
 import { makeHeader, startTheme } from "./header.js";
@@ -40,6 +41,7 @@ async function start() {
   }
   const tour = mountTour(document.getElementById("tour"), context);
   const parts = [makeHeader(context, tour), mountReader(document.getElementById("reader"), context), tour];
+  registerCards(context);
   listenToKeys(() => viewOf(state.get()));
   let shown = null;
 
