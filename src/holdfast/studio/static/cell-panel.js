@@ -7,7 +7,7 @@ import { fmt, fmtSigned, isSigned, percent } from "./colour.js";
 import { equation } from "./mathml.js";
 import { panel as words } from "./strings-cell.js";
 
-/** Makes the panels; `show(frame, phase)` fills them. `go(patch)` moves the shared cursor. */
+/** Makes the panels; `show(frame, phase, answers)` fills them; `answers`: what the model says is no next word. `go(patch)` moves the shared cursor. */
 export function makePanel(go) {
   const equations = h("section.panel.equations", { "aria-label": words.equations });
   const why = h("section.panel.why");
@@ -15,7 +15,7 @@ export function makePanel(go) {
   let lines = "";
   return {
     element: h("div.stack", {}, equations, why, next),
-    show(frame, phase) {
+    show(frame, phase, answers) {
       const kind = [frame.family, ...frame.variant].join();
       if (kind !== lines) {
         lines = kind;
@@ -24,7 +24,7 @@ export function makePanel(go) {
       }
       fillLines(equations, equationsOf(frame), phase);
       showWhy(why, frame, gateOf(frame, phase), go);
-      showNext(next, frame);
+      showNext(next, frame, answers);
     },
   };
 }
@@ -99,10 +99,11 @@ function pusher(unit, push, most, go) {
   return h("button.pusher", { type: "button", "data-unit": unit, "aria-label": label, title: label, onclick: () => go({ u: unit }) }, h("b", {}, String(unit)), h("span.number", {}, fmtSigned(push)), mark);
 }
 
-function showNext(place, frame) {
+function showNext(place, frame, answers) {
   const top = frame.top ?? [];
   place.hidden = top.length === 0;
-  if (!place.querySelector("h3")) place.append(h("h3", {}, words.next));
+  if (!place.querySelector("h3")) place.append(h("h3"));
+  place.firstChild.textContent = answers ? words.answer : words.next;
   top.forEach(([word, share], n) => {
     const row = place.children[n + 1] ?? place.appendChild(h("div.next-row", {}, h("span.next-word"), h("span.next-track", {}, h("span.next-bar")), h("span.number")));
     row.children[0].textContent = word;

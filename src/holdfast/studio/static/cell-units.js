@@ -20,7 +20,7 @@ export function makeUnits(go) {
     go({ l: Number(l), d, u: -1 });
   };
   return {
-    chooser: h("div.row.unit-chooser", {}, layer, h("label.field", {}, words.unit, number), back, forward),
+    chooser: h("div.row.unit-chooser", {}, h("span.field", {}, layer), h("label.field", {}, words.unit, number), back, forward),
     keepers,
     facts,
     show({ state, store }, trace) {
@@ -65,7 +65,7 @@ function shortNumber(value) {
 
 function fillLayers(select, trace, state) {
   const options = trace.layers.flatMap(({ directions }, l) => ["forward", "backward"].slice(0, directions).map((d) => [l, d, directions]));
-  select.hidden = options.length < 2;
+  select.parentElement.hidden = options.length < 2;
   if (select.options.length !== options.length) {
     select.replaceChildren(...options.map(([l, d, both]) => h("option", { value: `${l} ${d}` }, words.layerName(l + 1, d, both > 1))));
   }

@@ -69,13 +69,13 @@ export function mount(root, context) {
   function paint(time) {
     const { frame } = seen;
     if (!frame) return;
-    draw(picture, frame, time, { compact, onPart: (ph) => go({ ph }) });
+    draw(picture, frame, time, { compact, answers: answers(), onPart: (ph) => go({ ph }) });
     transport.show(frame, time, clock.playing && clock.until >= 6);
     const phase = litPhase(time);
     if (phase === shownPhase) return;
     shownPhase = phase;
     says.textContent = sentence(frame, phase);
-    panel.show(frame, phase);
+    panel.show(frame, phase, answers());
   }
 
   function show() {
@@ -95,6 +95,11 @@ export function mount(root, context) {
   function noun() {
     const { reads, units: kind } = context.store.model;
     return words.nouns[reads === "series" ? "series" : kind] ?? words.nouns.words;
+  }
+
+  // Whether what the model says after a step is an answer rather than a next word.
+  function answers() {
+    return context.store.model.task !== "language";
   }
 
   function tellPlace() {
@@ -212,8 +217,8 @@ export function mount(root, context) {
     const order = ["c", ...(lanes.c ? store.model.gates.replace(/[ch]/g, "") : store.model.gates), "h"];
     const letters = [...new Set(order)].filter((letter) => lanes[letter]);
     Object.assign(seen, { lanes, letters });
-    stripTitle.textContent = words.strip(state.u);
-    strip.show(lanes, trace, letters, words.strip(state.u), noun());
+    stripTitle.textContent = words.strip(state.u, noun());
+    strip.show(lanes, trace, letters, words.strip(state.u, noun()), noun());
     tools.show({ ...seen, state });
     await units.tell(context, trace, noun());
   }

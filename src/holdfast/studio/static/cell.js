@@ -17,7 +17,8 @@ const drawn = new WeakMap();
  * Draws a frame at a time 0..6 into an SVG element.
  *
  * Between the whole numbers k and k+1 phase k happens (read, forget, input, candidate, update, output); at 6 all is lit.
- * `options`: compact (large numbers for narrow screens) and onPart(phase), called when a part is pressed.
+ * `options`: compact (large numbers for narrow screens), answers (the model gives answers, not next words), and
+ * onPart(phase), called when a part is pressed.
  */
 export function draw(svg, frame, time, options = {}) {
   const kind = [frame.family, frame.variant.join("+"), options.compact ? "compact" : "wide"].join(" ");
@@ -25,7 +26,7 @@ export function draw(svg, frame, time, options = {}) {
   if (picture?.kind !== kind) {
     picture = { kind, options: {}, pieces: [] };
     // Parts call what the latest drawing passed, so that one picture serves many frames.
-    const lasting = { compact: Boolean(options.compact), onPart: (phase) => picture.options.onPart?.(phase) };
+    const lasting = { compact: Boolean(options.compact), onPart: (phase) => picture.options.onPart?.(phase), answers: () => Boolean(picture.options.answers) };
     picture.pieces = build(svg, frame, lasting);
     drawn.set(svg, picture);
   }
@@ -54,7 +55,7 @@ function build(svg, frame, options) {
     ...parts.values.map(written),
     ...parts.labels.map(label),
     wordCard(parts.rings[0], options.compact),
-    ...(options.compact ? [] : [saying(parts.rings[1])]),
+    ...(options.compact ? [] : [saying(parts.rings[1], options)]),
   ];
   svg.replaceChildren(body, ...pieces.map((piece) => piece.node));
   return pieces;
@@ -76,14 +77,14 @@ function wordCard({ x, y }, compact) {
 }
 
 // What the network now holds likeliest to come next.
-function saying({ x, y }) {
+function saying({ x, y }, options) {
   const text = s("text.saying", { x: x - 38, y: y + 6, "text-anchor": "end" });
   return {
     node: text,
     paint(frame, time) {
       const best = frame.top?.[0];
       text.setAttribute("class", "saying " + standing(time, [5], 5.5));
-      text.textContent = best ? words.saying(shorten(best[0], 20), percent(best[1])) : "";
+      text.textContent = best ? words.saying(shorten(best[0], 20), percent(best[1]), options.answers()) : "";
     },
   };
 }

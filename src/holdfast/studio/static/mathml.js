@@ -20,7 +20,11 @@ export function equation(line) {
 
 function partOf(text) {
   if ("()".includes(text)) return m("mo", text);
-  if (/^[=+−⊙×→]$/.test(text)) return m("mo", text);
+  if (/^[=+−⊙×→]$/.test(text)) {
+    const sign = m("mo", text);
+    sign.setAttribute("form", "infix"); // also where it begins a line
+    return sign;
+  }
   if (/^\d+(\.\d+)?$/.test(text)) return m("mn", text);
   const [base, index] = text.split("_");
   const name = m("mi", base);

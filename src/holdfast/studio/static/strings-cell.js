@@ -26,7 +26,7 @@ export const cell = {
   noMemory: "no memory line: nothing passes by the tanh",
   noMemoryShort: "no memory line",
   projection: "W h",
-  saying: (word, share) => `next: “${word}” ${share}`,
+  saying: (word, share, answers) => `${answers ? "answer" : "next"}: “${word}” ${share}`,
   picture: (name) => `The ${name} cell, drawn with the numbers of one unit at one word`,
 };
 
@@ -94,7 +94,7 @@ export const panel = {
   pusher: (unit, value) => `unit ${unit} pushed ${value}; look at it`,
   next: "Next word",
   answer: "Answer",
-  strip: (unit) => `Unit ${unit} over the whole text`,
+  strip: (unit, noun) => `Unit ${unit} over ${noun === "step" ? "all steps" : "the whole text"}`,
   stripLabel: (noun, n, token, values) => `${noun} ${n} '${token}', ${values}`,
   facts: {
     tau: (steps, noun) => `time constant ${steps} ${noun}s`,

@@ -46,7 +46,7 @@ export const reader = {
 /** Texts of the tour. */
 export const tour = {
   name: "Tour",
-  start: "Show me how the cell remembers",
+  start: "Show me",
   offer: "New here? Seven steps show how an LSTM keeps a word in mind.",
   next: "Next",
   back: "Back",
