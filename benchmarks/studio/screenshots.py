@@ -78,7 +78,7 @@ def top_of_bars(page: Any) -> None:
 
 SHOTS = {
     "cell": Shot("v=cell&m=lstm&t=4", cell),
-    "memory": Shot("v=memory&m=lstm&sort=keeps&t=4", memory),
+    "memory": Shot("v=memory&m=lstm&sort=keeps&t=4&u=48", memory),
     "gradient": Shot("v=gradient", gradient),
     "complete": Shot("v=complete", top_of_bars),
     "game": Shot("v=game", game),
