@@ -89,7 +89,7 @@ export const memoryTexts = {
       ? `The longest that any unit tells “${word}” from the other words is ${steps} ${steps === 1 ? "word" : "words"}.`
       : `No unit tells “${word}” from the other words after reading it.`),
     evidence: (word, others) => `Evidence: “${word}” was replaced by ${others}, and the unit's state stays apart.`,
-    orders: "The sentences after it were read in twelve other orders too: that tells memory from noise.",
+    orders: "The sentences after it were read in other orders too: that tells memory from noise.",
     fewOrders: "Too few sentences follow to read them in other orders, which would tell memory from noise.",
     show: (unit) => `Look at unit ${unit}`,
     tau: (unit, steps) => `Unit ${unit} forgets slowest: by its gate, half of what it holds is left after ${steps} words.`,
