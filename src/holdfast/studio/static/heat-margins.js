@@ -46,10 +46,10 @@ export function drawWords(canvas, view, words, marked) {
     const x = (t - view.t0 + 0.5) * wide;
     const isMarked = t === marked;
     if (shown) slanted(pen, clipped(pen, words[t] ?? "", height * 1.35), x, isMarked ? accent : ink, isMarked);
-    else if (t % every === 0) upright(pen, String(t), x, width, muted, 8);
+    else if ((t + 1) % every === 0) upright(pen, String(t + 1), x, width, muted, 8);
     if (isMarked && !shown) upright(pen, words[t] ?? "", x, width, accent, 24, true);
   }
-  if (!shown) upright(pen, "word number", width, width, muted, 40);
+  if (!shown) upright(pen, "step", width, width, muted, 26);
 }
 
 function begin(canvas) {

@@ -6,22 +6,38 @@ export const LONG_MEMORY = 20; // words; a text whose key word is kept for fewer
 
 /** Say what was found: {sentence, notes: [text, ...], unit} for one question in one place; `beside` is another model's id. */
 export async function claimOf(data, { question, place, key, others, model, beside, unit: chosen }) {
-  const texts = memoryTexts.claim;
   const trace = await data.trace(question);
   if (key && trace.alternatives > 0) {
-    const measured = place.direction === "forward" ? await data.claim({ model: question.model, text: question.text, word: key, others, beside, ...place }) : null;
-    if (measured) {
-      const orders = measured.orders ? texts.orders : texts.fewOrders;
-      return { sentence: measured.sentence, notes: [texts.evidence(key, others.join(", ")), orders], unit: measured.unit };
+    try {
+      return await wordClaim(data, { question, place, key, others, beside, chosen });
+    } catch (error) {
+      if (error.status !== 422) throw error; // the words are cut into unequally many tokens: they cannot be compared
+      return { ...(await tauClaim(data, question, place, model)), notes: [error.detail, error.hint] };
     }
-    const found = await longestKept(data, question, place, key, chosen);
-    return { ...keptClaim(found, key), notes: [texts.evidence(key, others.join(", "))] };
   }
+  return tauClaim(data, question, place, model);
+}
+
+async function wordClaim(data, { question, place, key, others, beside, chosen }) {
+  const texts = memoryTexts.claim;
+  const asked = { model: question.model, text: question.text, word: key, others, beside, ...place };
+  const measured = place.direction === "forward" ? await data.claim(asked) : null;
+  if (measured) {
+    const orders = measured.orders ? texts.orders : texts.fewOrders;
+    return { sentence: measured.sentence, notes: [texts.evidence(key, others.join(", ")), orders], unit: measured.unit };
+  }
+  const found = await longestKept(data, question, place, key, chosen);
+  return { ...keptClaim(found, key), notes: [texts.evidence(key, others.join(", "))] };
+}
+
+async function tauClaim(data, question, place, model) {
+  const texts = memoryTexts.claim;
   const tau = await data.order(question, place, "tau");
   const unit = tau.permutation[0];
   const score = tau.score[unit];
   if (!(score > 0)) return { sentence: texts.noTau, notes: [], unit };
-  const half = Math.round(score * Math.LN2);
+  const half = Math.max(1, Math.round(score * Math.LN2));
+  if (half < LONG_MEMORY) return { sentence: texts.shortTau(unit, half), notes: [texts.tauNote], unit };
   return { sentence: model.reads === "series" ? texts.tauSeries(unit, half) : texts.tau(unit, half), notes: [texts.tauNote], unit };
 }
 

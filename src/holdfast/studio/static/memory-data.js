@@ -39,6 +39,16 @@ class MemoryData {
     });
   }
 
+  /** Fetch a row order; where the words cannot be compared, that by time constant. */
+  async orderOrTau(question, place, by) {
+    try {
+      return await this.order(question, place, by);
+    } catch (error) {
+      if (by !== "keeps" || error.status !== 422) throw error;
+      return this.order(question, place, "tau");
+    }
+  }
+
   /** Fetch what is known of one unit: time constant, what it keeps, the words that wrote and wiped it. */
   facts(question, place, unit) {
     return this.once(["facts", unit, place, question], () => this.store.ask("get", "facts", { ...place, unit }, { question }));
@@ -67,20 +77,22 @@ class MemoryData {
     const dtype = hidden * steps <= MOST_FLOATS ? "f32" : "u8";
     const most = Math.max(1, Math.floor(LARGEST_REPLY / (hidden * (dtype === "f32" ? 4 : 1))));
     let whole = null;
+    let units = hidden;
     let scale = 1;
     for (let from = 0; from < steps; from += most) {
       const to = Math.min(steps, from + most);
       const reply = await this.store.ask("tensors", "maps", { ...place, what: letter, from, to, dtype }, { question });
-      const { data } = reply[letter];
+      const { data, shape } = reply[letter];
+      units = shape[0]; // fewer for the h of a layer with a projection
       scale = Number(reply.metadata[`scale.${letter}`] ?? 1);
-      whole ??= new data.constructor(hidden * steps);
-      for (let unit = 0; unit < hidden; unit += 1) {
+      whole ??= new data.constructor(units * steps);
+      for (let unit = 0; unit < units; unit += 1) {
         whole.set(data.subarray(unit * (to - from), (unit + 1) * (to - from)), unit * steps + from);
       }
     }
     const signed = SIGNED.includes(letter);
     const exact = whole instanceof Float32Array ? whole : null;
-    return makeMap({ data: exact ? quantise(exact, signed, scale) : whole, units: hidden, steps, signed, scale, exact });
+    return makeMap({ data: exact ? quantise(exact, signed, scale) : whole, units, steps, signed, scale, exact });
   }
 
   once(parts, make) {

@@ -176,7 +176,7 @@ class MemoryView {
     const { question, place, model } = this.shown;
     const trace = await this.data.trace(question);
     const by = rowOrder(state.sort, model, trace.alternatives > 0);
-    const [order, tau] = await Promise.all([this.data.order(question, place, by), this.data.order(question, place, "tau")]);
+    const [order, tau] = await Promise.all([this.data.orderOrTau(question, place, by), this.data.order(question, place, "tau")]);
     if (turn !== this.turn) return;
     const kept = by === "keeps" || model.family === "rnn";
     const scores = kept ? (by === "keeps" ? order.score : null) : tau.score.map((score) => score ?? Infinity);

@@ -94,6 +94,7 @@ export const memoryTexts = {
     show: (unit) => `Look at unit ${unit}`,
     tau: (unit, steps) => `Unit ${unit} forgets slowest: by its gate, half of what it holds is left after ${steps} words.`,
     tauSeries: (unit, steps) => `Unit ${unit} forgets slowest: by its gate, half of what it holds is left after ${steps} steps.`,
+    shortTau: (unit, steps) => `No forget gate reaches far here: the slowest, unit ${unit}, lets half go within ${steps} ${steps === 1 ? "step" : "steps"}.`,
     tauNote: "This is what its forget gate says on average over this input, not yet evidence of any one thing kept.",
     noTau: "This cell has no gate that forgets. Name a word and others for its place, to see which units keep it.",
     model: (name, units) => `${name}, ${units} units a layer`,
