@@ -45,6 +45,13 @@ def test_without_the_cookie_nothing_is_answered(studio, path):
     assert "holdfast studio" in answer.json()["hint"]
 
 
+def test_a_browser_without_the_cookie_is_told_in_words(studio):
+    answer = httpx.get(studio.base, headers={"accept": "text/html,*/*"})
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert "holds the token" in answer.text
+    assert "<script" not in answer.text
+
+
 @pytest.mark.parametrize("token", ["", "wrong", "%00", "é"])
 def test_wrong_token_gives_no_cookie(studio, token):
     answer = httpx.get(f"{studio.base}/?token={token}")

@@ -18,7 +18,10 @@ PACKAGES = (
     ("tqdm", "torch", "the progress bar"),
     ("pyyaml", "torch", "--config files"),
     ("tokenizers", "language", "byte-pair encoding"),
+    ("pandas", "tables", "tables and series"),
     ("matplotlib", "plot", "pictures"),
+    ("starlette", "studio", "the Studio"),
+    ("uvicorn", "studio", "the Studio"),
 )
 
 

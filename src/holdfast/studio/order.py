@@ -11,6 +11,8 @@ from holdfast.inside.claims import Keeping, keeping
 from holdfast.studio.problem import Problem
 from holdfast.studio.traces import Kept
 
+MOST_COMPARED = 500
+"""Steps, evenly over the text, or a few more, that the likeness of units is taken from."""
 ORDERS = ("index", "tau", "cluster", "mean", "keeps")
 
 Units = NDArray[np.floating]
@@ -105,7 +107,7 @@ def _by_likeness(states: Units) -> NDArray[np.int64]:
 
     Alike is the correlation of two states over time; a unit and its mirror image count as alike.
     """
-    series = states[:: max(1, len(states) // 2000)].astype(np.float64)
+    series = states[:: max(1, len(states) // MOST_COMPARED)].astype(np.float32)
     series = series - series.mean(axis=0)
     norms = np.sqrt((series**2).sum(axis=0))
     series = series / np.where(norms > 0, norms, 1.0)

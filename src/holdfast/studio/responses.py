@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 from collections.abc import Callable
 from typing import Any
@@ -17,11 +18,14 @@ from holdfast.studio.problem import Problem
 TENSORS = "application/vnd.safetensors"
 
 
-def problem_response(problem: Problem) -> Response:
-    """Return an error as problem JSON (RFC 9457)."""
-    content = json.dumps(problem.to_dict())
+def problem_response(problem: Problem, as_page: bool = False) -> Response:
+    """Return an error as problem JSON (RFC 9457), or as a page for somebody who has opened an address by hand."""
     headers = {"cache-control": "no-store"}
-    return Response(content, problem.status, headers, media_type="application/problem+json")
+    if as_page:
+        title, detail, hint = (html.escape(text) for text in ("Holdfast Studio", problem.detail, problem.hint))
+        page = f"<!doctype html><html lang=en><title>{title}</title><h1>{title}</h1><p>{detail}<p>{hint}"
+        return Response(page, problem.status, headers, media_type="text/html")
+    return Response(json.dumps(problem.to_dict()), problem.status, headers, media_type="application/problem+json")
 
 
 def json_response(value: Any, status: int = 200, background: BackgroundTask | None = None) -> Response:

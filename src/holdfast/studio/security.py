@@ -118,7 +118,8 @@ class Guard:
                 raise Problem(403, "This name is not one the Studio answers to.")
             body = await _read_body(headers, receive) if scope["method"] not in SAFE else receive
         except Problem as problem:
-            await self.refuse(problem)(scope, receive, send_with_headers)
+            as_page = headers.get("accept", "").startswith("text/html")
+            await self.refuse(problem, as_page)(scope, receive, send_with_headers)
             return
         await self.app(scope, body, send_with_headers)
 

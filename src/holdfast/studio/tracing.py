@@ -40,6 +40,7 @@ def make_trace(studio: Studio, asked: Asked) -> dict[str, Any]:
         steps = max(map(len, readings))
         check_room(sum(map(len, readings)) * _values_a_step(subject.description), steps)
         run, *alternatives = [subject.run(reading, clamps) for reading in readings]
+        answer = run.answer
     kept = studio.traces.keep(run, alternatives, text)
     return {
         "id": kept.id,
@@ -52,7 +53,7 @@ def make_trace(studio: Studio, asked: Asked) -> dict[str, Any]:
         ],
         "unknown": run.reading.unknown,
         "alternatives": len(alternatives),
-        "answer": run.answer,
+        "answer": answer,
         **({} if run.reading.values is None else {"series": _series(run)}),
     }
 
