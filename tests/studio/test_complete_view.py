@@ -161,3 +161,22 @@ def test_a_phone_has_room_for_it(page, studio, scheme):
     page.goto(studio.url("#v=complete"))
     wait_until(page, READY, 60)  # the first look loads torch
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_every_word_has_the_weight_that_the_attribution_gives_it(page, studio, client):
+    look(page, studio)
+    page.click("text=Show what the answer rests on")
+    wait_until(page, "document.querySelectorAll('.rest-word').length > 0", 60)
+    found = client.post("/api/1/attribute", json={"model": "lstm", "text": TEXT, "target": "Polish"}).json()
+    said = page.eval_on_selector_all(".rest-word", "nodes => nodes.map((node) => node.title)")
+    assert said == [
+        f"{token}: {shown_signed(weight)}"
+        for (token, *_), weight in zip(found["tokens"], found["weights"], strict=True)
+    ]
+    assert page.inner_text(".rest h2") == "What “Polish” rests on (LSTM)"
+
+
+def shown_signed(value: float) -> str:
+    """Write a weight as the page does: three decimals, with its sign."""
+    text = f"{abs(value):.3f}"
+    return text if float(text) == 0 else ("+" if value > 0 else "\u2212") + text
