@@ -41,6 +41,7 @@ export function mount(root, context) {
 function build(root, view) {
   view.controls = gradientControls(view.context, { train: () => train(view), stop: () => stop(view) });
   view.said = h("div.gradient-said");
+  view.others = h("p.note");
   view.badge = h("p.note.gradient-recorded", { hidden: true });
   view.slider = h("input.grow", { type: "range", min: 0, max: 0, step: 1, "aria-label": words.after });
   view.sliderNote = h("output.number");
@@ -57,7 +58,7 @@ function build(root, view) {
   view.flow = lineChart(left, { title: words.flowTitle.share, description: words.flowAbout, xLabel: words.lag, log: true,
     height: 460, xText: words.lagAt, file: "gradient-by-lag" });
   left.append(h("div.row.gradient-scrub", {}, h("span.note", {}, words.after), view.slider, view.sliderNote),
-    h("div.row.gradient-tools", {}, view.scaleButton, view.pinButton),
+    view.others, h("div.row.gradient-tools", {}, view.scaleButton, view.pinButton),
     h("div.table-wrap", { tabindex: 0, role: "region", "aria-label": words.solvedTitle }, view.solved));
   view.loss = lineChart(right, { title: words.lossTitle, description: words.lossAbout, xLabel: words.update,
     height: 240, xText: words.updateAt, file: "gradient-loss" });
@@ -188,7 +189,7 @@ function drawSaid(view, run, before, picture, earlier) {
   const [first, ...others] = sentencesOf(picture, run, differing);
   const parts = [h("p.big", {}, words.itsSignal(first))];
   if (earlier) parts.push(h("p.gradient-before", {}, words.itsSignal(sentencesOf(earlier, before, differing)[0])));
-  parts.push(h("p.note", {}, others.join(" ")));
+  view.others.textContent = others.join(" ");
   view.said.replaceChildren(...parts);
 }
 
