@@ -22,6 +22,16 @@ def test_the_key_s_saves_a_card_of_the_view(page, studio, view, ready):
     assert download.value.suggested_filename == f"holdfast-{view}.png"
 
 
+def test_the_key_x_saves_the_page_as_one_file(page, studio):
+    page.goto(studio.url("#v=cell&m=gru&u=3&t=4"))
+    page.wait_for_selector("math")
+    with page.expect_download(timeout=60_000) as download:
+        page.keyboard.press("x")
+    content = download.value.path().read_text(encoding="utf-8")
+    assert content.startswith("<!doctype html>")
+    assert '"state":"v=cell&m=gru' in content
+
+
 def test_a_view_without_a_card_says_so(page, studio):
     page.goto(studio.url("#v=gradient"))
     page.wait_for_selector("#view svg")

@@ -74,8 +74,8 @@ def run(command: TraceCommand) -> int:
         print(_table(evidence[0]))
     elif command.picture == "kept" or command.beside:
         raise ConfigError("Name the word whose memory is looked for, and others for its place: --word, --instead.")
-    for one in (traced, *(other.run for other in evidence[1:])):
-        print(_answer(one))
+    for answer in filter(None, (_answer(one) for one in (traced, *(other.run for other in evidence[1:])))):
+        print(answer)
     if command.out is not None:
         _write(command, traced, evidence)
         print(f"\nWritten: {command.out}")
@@ -162,7 +162,12 @@ def _table(evidence: Evidence) -> str:
 
 def _answer(traced: Run) -> str:
     top = traced.top(len(traced) - 1, 5)
-    return f"{traced.subject.name}, at the end: " + ", ".join(f"{what} {p:.3f}" for what, p in top) if top else ""
+    return (
+        f"{traced.subject.name}, at the end: "
+        + ", ".join(f"{what if what.strip() else repr(what)} {p:.3f}" for what, p in top)
+        if top
+        else ""
+    )
 
 
 def _write(command: TraceCommand, traced: Run, evidence: list[Evidence]) -> None:

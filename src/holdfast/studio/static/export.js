@@ -12,9 +12,25 @@ const FONT = "system-ui, sans-serif";
 const COPIED = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "opacity", "font-family", "font-size",
   "font-weight", "font-style", "text-anchor", "display", "visibility", "dominant-baseline"];
 
-/** Registers the key s: the present view's card is saved as PNG, twice as fine as it is wide. */
+/** Registers s, which saves the present view's card as PNG, and x, which saves the present trace's page as one HTML file. */
 export function registerCards(context) {
-  context.keys.register("*", [{ key: "s", label: texts.key, run: () => saveCard(context) }]);
+  context.keys.register("*", [
+    { key: "s", label: texts.key, run: () => saveCard(context) },
+    { key: "x", label: texts.page, run: () => savePage(context) },
+  ]);
+}
+
+/** Saves the page of the present trace as one file that opens without a server. */
+export async function savePage(context) {
+  const { store, api } = context;
+  try {
+    context.announce(texts.pageMade);
+    const trace = await store.trace();
+    download(await api.file("export", { kind: "html", trace: trace.id, state: context.fragment() }), "holdfast.html");
+    context.announce(texts.pageSaved);
+  } catch (error) {
+    if (!isAbort(error)) context.problem(error, document.getElementById("view"));
+  }
 }
 
 /** Draws and saves the card of the present view; says why where there is none. */
