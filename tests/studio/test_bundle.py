@@ -15,7 +15,7 @@ from safetensors.numpy import load
 from holdfast.errors import ConfigError
 from holdfast.studio import bundle
 from holdfast.studio.bundle import MOST_BYTES, html_of
-from holdfast.studio.subject import shipped
+from holdfast.studio.subject import open_subject, shipped
 
 TEXT = "I grew up in France. Dinner </script> was <b>late</b> & cold. I speak fluent"
 
@@ -105,6 +105,14 @@ def test_every_view_opens_and_what_is_not_there_is_said(content, offline):
     page.click("#edit")
     page.fill("#text", "Another text")
     page.wait_for_selector("text=holds only the trace it was made from")
+
+
+def test_a_model_of_another_task_finds_its_text_in_the_file(offline):
+    folder = Path(__file__).resolve().parents[1] / "tasks" / "frozen" / "classify_text-1"
+    page = offline(html_of([open_subject(folder)], "a good film, a bad film", state="v=memory"))
+    page.wait_for_selector("#view >> text=film")
+    page.wait_for_selector("#view >> text=/c = .?[0-9.]+/")
+    assert "Not in this file" not in page.inner_text("body")
 
 
 def test_nothing_in_a_text_ends_the_data_or_runs(lstm):

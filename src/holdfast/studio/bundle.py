@@ -108,8 +108,7 @@ def page_of(
 def _info(studio: Studio, text: str, word: str, others: Sequence[str]) -> dict[str, Any]:
     info = studio.models()
     for model in info["models"]:
-        if model.get("reads") == "series":
-            model["example"] = text
+        model["example"] = text
     return {**info, "text": text, "key": word, "alternatives": list(others)}
 
 
