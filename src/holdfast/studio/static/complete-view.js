@@ -142,12 +142,34 @@ class CompleteView {
       return;
     }
     this.offerCards();
+    if (this.context.api.embedded) {
+      this.showHeld();
+      return;
+    }
     if (document.activeElement !== this.field && store.text() !== this.field.value) this.field.value = store.text();
     if (document.activeElement !== this.slider) this.slider.value = String(this.words());
     if (document.activeElement !== this.target) this.target.value = state.c_w ?? "";
     this.amount.textContent = texts.words(this.words());
     this.back.hidden = !state.x && !this.words();
     if (["x", "m", "c_d", "c_s", "c_w", "v"].some((key) => changed.has(key))) this.ask();
+  }
+
+  /** Show what an exported page holds: how the model of its trace goes on with its text. */
+  async showHeld() {
+    const { store } = this.context;
+    this.cards.before(this.read);
+    this.read.textContent = store.text();
+    for (const part of this.body.children) part.hidden = part !== this.cards && part !== this.read;
+    this.note.textContent = texts.claim.held;
+    try {
+      const { model, answer } = await store.trace();
+      const answers = [{ model, top: answer.next, target: null }];
+      for (const [id, card] of this.bars) card.element.hidden = id !== model;
+      this.bars.get(model)?.show(answers[0], "");
+      this.claim.textContent = completionClaim({ answers, target: "" }, this.models).sentence;
+    } catch (error) {
+      this.context.problem(error, this.claim);
+    }
   }
 
   offerCards() {

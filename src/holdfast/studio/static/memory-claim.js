@@ -5,17 +5,17 @@ import { memoryTexts } from "./strings-memory.js";
 export const LONG_MEMORY = 20; // words; a text whose key word is kept for fewer does not need long memory
 
 /** Say what was found: {sentence, notes: [text, ...], unit} for one question in one place; `beside` is another model's id. */
-export async function claimOf(data, { question, place, key, others, model, beside, unit: chosen }) {
+export async function claimOf(data, { question, place, key, others, beside, unit: chosen }) {
   const trace = await data.trace(question);
   if (key && trace.alternatives > 0) {
     try {
       return await wordClaim(data, { question, place, key, others, beside, chosen });
     } catch (error) {
       if (error.status !== 422) throw error; // the words are cut into unequally many tokens: they cannot be compared
-      return { ...(await tauClaim(data, question, place, model)), notes: [error.detail, error.hint] };
+      return { ...(await tauClaim(data, question, place)), notes: [error.detail, error.hint] };
     }
   }
-  return tauClaim(data, question, place, model);
+  return tauClaim(data, question, place);
 }
 
 async function wordClaim(data, { question, place, key, others, beside, chosen }) {
@@ -30,7 +30,7 @@ async function wordClaim(data, { question, place, key, others, beside, chosen })
   return { ...keptClaim(found, key), notes: [texts.evidence(key, others.join(", "))] };
 }
 
-async function tauClaim(data, question, place, model) {
+async function tauClaim(data, question, place) {
   const texts = memoryTexts.claim;
   const tau = await data.order(question, place, "tau");
   const unit = tau.permutation[0];
@@ -38,7 +38,7 @@ async function tauClaim(data, question, place, model) {
   if (!(score > 0)) return { sentence: texts.noTau, notes: [], unit };
   const half = Math.max(1, Math.round(score * Math.LN2));
   if (half < LONG_MEMORY) return { sentence: texts.shortTau(unit, half), notes: [texts.tauNote], unit };
-  return { sentence: model.reads === "series" ? texts.tauSeries(unit, half) : texts.tau(unit, half), notes: [texts.tauNote], unit };
+  return { sentence: texts.tau(unit, half), notes: [texts.tauNote], unit };
 }
 
 /**

@@ -250,7 +250,7 @@ class MemoryView {
     const { question, place, key, others, model } = this.shown;
     const { models } = this.context.store;
     const beside = models.find((one) => one.family === "rnn" && one.task === "language" && !one.error && one.id !== model.id)?.id;
-    const found = await claimOf(this.data, { question, place, key, others, model, beside, unit: this.context.state.u });
+    const found = await claimOf(this.data, { question, place, key, others, beside, unit: this.context.state.u });
     if (turn !== this.turn) return;
     this.claim.textContent = found.sentence;
     this.notes.textContent = found.notes.join(" ");

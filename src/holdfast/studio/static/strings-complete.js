@@ -5,6 +5,7 @@ export const completeTexts = {
   claim: {
     waiting: "Asking the models …",
     none: "None of the open models continues texts. Start the Studio with a language model, or without a model to see the France demo.",
+    held: "This page is one exported file without a model: run `holdfast studio` to ask how other texts go on, and what makes it forget.",
     empty: "Write the beginning of a sentence to see how the models go on.",
     now: (found) => `Next word: ${found}.`,
     one: (name, word, share) => `“${word}” says the ${name} (${share})`,

@@ -82,18 +82,17 @@ export const memoryTexts = {
     waiting: "Reading the text …",
     empty: "Write a text to see what the network remembers of it.",
     emptySeries: "Paste a series as CSV (or start the Studio with a model that brings an example) to see what the network remembers of it.",
-    held: (unit, word, steps) => `Unit ${unit} held “${word}” for ${steps} words.`,
-    toEnd: (unit, word, steps) => `Unit ${unit} held “${word}” for ${steps} words, to the end of the text.`,
+    held: (unit, word, steps) => `Unit ${unit} held “${word}” for ${steps} steps.`,
+    toEnd: (unit, word, steps) => `Unit ${unit} held “${word}” for ${steps} steps, to the end of the text.`,
     notNeeded: "This text does not need long memory.",
     short: (word, steps) => (steps > 0
-      ? `The longest that any unit tells “${word}” from the other words is ${steps} ${steps === 1 ? "word" : "words"}.`
+      ? `The longest that any unit tells “${word}” from the other words is ${steps} ${steps === 1 ? "step" : "steps"}.`
       : `No unit tells “${word}” from the other words after reading it.`),
     evidence: (word, others) => `Evidence: “${word}” was replaced by ${others}, and the unit's state stays apart.`,
     orders: "The sentences after it were read in other orders too: that tells memory from noise.",
     fewOrders: "Too few sentences follow to read them in other orders, which would tell memory from noise.",
     show: (unit) => `Look at unit ${unit}`,
-    tau: (unit, steps) => `Unit ${unit} forgets slowest: by its gate, half of what it holds is left after ${steps} words.`,
-    tauSeries: (unit, steps) => `Unit ${unit} forgets slowest: by its gate, half of what it holds is left after ${steps} steps.`,
+    tau: (unit, steps) => `Unit ${unit} forgets slowest: by its gate, half of what it holds is left after ${steps} steps.`,
     shortTau: (unit, steps) => `No forget gate reaches far here: the slowest, unit ${unit}, lets half go within ${steps} ${steps === 1 ? "step" : "steps"}.`,
     tauNote: "This is what its forget gate says on average over this input, not yet evidence of any one thing kept.",
     noTau: "This cell has no gate that forgets. Name a word and others for its place, to see which units keep it.",
