@@ -61,6 +61,7 @@ def settings(task: str, rate: float, **fields: Any) -> MemoryConfig:
 
 _FAR_BELOW = "far below guessing without a memory"
 _LSTM_ALONE = "solved by the LSTM and not by the RNN"
+_LATCH = {"length": 1000, "hidden_size": 32}
 _BAI_COPY = {TCN: "T = 1000: LSTM 0.0204, GRU 0.0197, TCN 0.000035, without a memory 0.0204"}
 
 
@@ -81,8 +82,10 @@ CASES = {
         settings("copy", 3e-3, length=500, lengths="mixed", hidden_size=128), 600, rates(3e-3, 1e-3), _FAR_BELOW,
         _BAI_COPY,
     ),
-    "latch 1000": Case(
-        settings("latch", 1e-2, length=1000, hidden_size=32), 60, rates(1e-2, 3e-3), _LSTM_ALONE, seeds=2
+    "latch 1000, 60 s": Case(settings("latch", 1e-2, **_LATCH), 60, rates(1e-2, 3e-3), _LSTM_ALONE, seeds=2),
+    "latch 1000, 120 s": Case(settings("latch", 1e-2, **_LATCH), 120, rates(1e-2, 3e-3), _LSTM_ALONE),
+    "latch 1000, mixed lengths": Case(
+        settings("latch", 1e-2, lengths="mixed", **_LATCH), 60, rates(1e-2, 3e-3), _LSTM_ALONE
     ),
     "temporal order 100": Case(
         settings("temporal_order", 1e-2, length=100, hidden_size=32), 60, rates(1e-2, 3e-3), _LSTM_ALONE,
@@ -104,6 +107,9 @@ CASES = {
 }  # fmt: skip
 
 
+LATCH = CASES["latch 1000, 60 s"]
+
+
 def run_given(contest: MemoryContest, case: Case, cells: list[str], seconds: float, folder: Path) -> Comparison:
     """Train each cell with its learning rate."""
     results = []
@@ -118,10 +124,10 @@ def run_given(contest: MemoryContest, case: Case, cells: list[str], seconds: flo
 def run_reach(folder: Path) -> dict[str, Any]:
     """Return the longest latch that each cell learns in so many updates, with how much of each length it solved."""
     found: dict[str, Any] = {}
-    for cell, rate in CASES["latch 1000"].rates.items():
+    for cell, rate in LATCH.rates.items():
         shares: dict[int, float] = {}
         for length in REACHED:
-            config = replace(CASES["latch 1000"].config, cell=cell, length=length)
+            config = replace(LATCH.config, cell=cell, length=length)
             train = replace(config.train, learning_rate=rate, max_steps=REACH_UPDATES, evaluate_every=100)
             memory = Memory(replace(config, train=train)).fit(folder=folder / f"reach-{cell}-{length}", quiet=True)
             if memory.result is None or memory.result.stopped == "interrupted":
@@ -132,7 +138,7 @@ def run_reach(folder: Path) -> dict[str, Any]:
                 break
         longest = max((length for length, share in shares.items() if share >= SOLVED), default=0)
         found[cell] = {"longest": longest, "solved": shares}
-    return {**conditions(), "updates": REACH_UPDATES, "config": CASES["latch 1000"].config.to_dict(), "cells": found}
+    return {**conditions(), "updates": REACH_UPDATES, "config": LATCH.config.to_dict(), "cells": found}
 
 
 def conditions() -> dict[str, Any]:
@@ -156,7 +162,7 @@ def solved(result: CellResult, seconds: float, folder: Path, batch_size: int) ->
 
 
 def run_case(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    case, folder = CASES[name], options.runs / name.replace(" ", "-")
+    case, folder = CASES[name], options.runs / name.replace(",", "").replace(" ", "-")
     config = replace(case.config, data=os.path.join(os.environ.get("HOLDFAST_DATA", ""), "mnist"))
     contest = MemoryContest(config)
     seconds = options.seconds or case.seconds

@@ -18,7 +18,8 @@ TINY = Case(
 @pytest.fixture
 def record(tmp_path, monkeypatch):
     """Return what runs the benchmark with arguments, on a tiny problem, and gives what it wrote."""
-    monkeypatch.setattr(memory, "CASES", {"tiny": TINY, "latch 1000": TINY})
+    monkeypatch.setattr(memory, "CASES", {"tiny": TINY})
+    monkeypatch.setattr(memory, "LATCH", TINY)
     monkeypatch.setattr(memory, "OUT", tmp_path / "memory.json")
     monkeypatch.setattr(memory, "REACHED", (4, 8))
     monkeypatch.setattr(memory, "REACH_UPDATES", 2)
