@@ -122,19 +122,18 @@ def integrated_gradients(
         >>> found.steps.shape, found.gap < 1e-4
         ((7, 2), True)
     """
-    labels = None
+    labels: Any = None
+    own: Any = score
     if not callable(score):
         if not hasattr(model, "score_of"):
-            raise ConfigError(
-                f"score must be a function of (module, x), got {score!r}; {type(model).__name__} has none."
-            )
+            raise ConfigError(f"score must be a function of (module, x), got {own!r}; {type(model).__name__} has none.")
         own_scores: Any = model.score_of
-        x, score, labels = own_scores(x, score)
+        x, own, labels = own_scores(x, own)
     module = module_of(model, "integrated_gradients")
     if steps < 1:
         raise ConfigError(f"The way to the input needs 1 part or more, got {steps}.")
     with evaluation(module), torch.enable_grad():
-        path = _Path(module, x, at, baseline, score)
+        path = _Path(module, x, at, baseline, own)
         parts = _integrate(path, steps, most)
     total = torch.stack([part.integral for part in parts]).sum(0)
     features = (total * path.difference.double()).cpu().numpy()

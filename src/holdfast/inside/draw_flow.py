@@ -44,7 +44,7 @@ def plot_flow(
     """
     if not flows:
         raise ConfigError("There is no gradient flow to draw: give at least one.")
-    layers = {name: getattr(flow, "top", flow) for name, flow in flows.items()}
+    layers: dict[str, Any] = {name: getattr(flow, "top", flow) for name, flow in flows.items()}
     figure = new_figure(7.0, 4.2)
     axis = figure.subplots()
     highest, lowest = 0.0, math.inf

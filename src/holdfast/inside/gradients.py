@@ -293,7 +293,7 @@ def _mean(rows: Doubles) -> Doubles:
     return np.where(count > 0, np.where(known, rows, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
-def log_slope(curve: Doubles) -> float:
+def log_slope(curve: NDArray[np.floating[Any]]) -> float:
     """Return the slope of log(curve) against lag, by least squares over the lags where it is a number above zero."""
     fit = np.flatnonzero(np.nan_to_num(curve) > np.finfo(np.float32).tiny)
     if len(fit) < 2:

@@ -136,8 +136,8 @@ def _changed(
 ) -> Iterator[Tensor]:
     if (replacements is None) == (eps is None):
         raise ConfigError("Give exactly one of replacements and eps.")
-    if replacements is not None:
-        for one in replacements:
+    if eps is None:
+        for one in replacements or ():
             new = x.clone()
             new.select(axis, t).copy_(torch.as_tensor(one).to(x).expand_as(new.select(axis, t)))
             yield new

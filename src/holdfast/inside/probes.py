@@ -122,7 +122,7 @@ def _parts(groups: Integers, folds: int, seed: int) -> Iterator[tuple[Integers, 
 
 def _answers(
     states: Array, numbers: Integers, classes: int, train: Integers, held: Integers, ridge: float
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[Integers, Integers, Integers, Integers]:
     """Return the answers [held, T] of the probe at each step, the fixed one, the best unit at each, and the fixed."""
     known, asked = states[train], states[held]
     steps = states.shape[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from holdfast.errors import ShapeError
@@ -33,7 +33,7 @@ def row_labels(labels: Labels, row: int) -> Sequence[str]:
     return own  # type: ignore[return-value]  # a tuple of texts in either case
 
 
-def fitting(labels: Labels, steps: int, lengths: Sequence[int]) -> bool:
+def fitting(labels: Labels, steps: int, lengths: Collection[int]) -> bool:
     """Say whether there is a label for each step of rows of these lengths, in a call of so many steps."""
     if labels and not isinstance(labels[0], str):
         pairs = list(zip(labels, lengths, strict=False))

@@ -135,7 +135,7 @@ def _columns(place: Place, traced: LayerTrace, labels: Any) -> dict[str, Any]:
     row, step, unit = np.indices((rows, steps, units)).reshape(3, -1)
     known = step < lengths[row]
     row, step, unit = row[known], step[known], unit[known]
-    own = labels if labels is not None and fitting(labels, steps, lengths) else None
+    own = labels if labels is not None and fitting(labels, steps, lengths.tolist()) else None
     shown = None if own is None else [row_labels(own, r)[t] for r, t in zip(row, step, strict=True)]
     found = {"name": name, "layer": layer, "direction": direction, "call": call, "row": row, "step": step}
     found |= {"label": np.full(len(row), None) if shown is None else shown, "unit": unit}

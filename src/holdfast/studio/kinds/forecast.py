@@ -92,7 +92,7 @@ class ForecastKind(AbstractKind):
 
     def _steps(self, frame: Any) -> Any:
         series = self.estimator._series_of(frame)[0]
-        reader, rows = StepReader(series, self.network.shape), np.arange(1)
+        reader, rows = StepReader(series, self.estimator.model.shape), np.arange(1)
         starts = RecursiveDecoder(self.estimator.model).starts(reader, rows, series.lengths)
         return reader.read_until(rows, starts, series.lengths, series.lengths)
 
