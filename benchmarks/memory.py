@@ -186,7 +186,7 @@ def run_case(name: str, options: argparse.Namespace) -> dict[str, Any]:
 def write_table(record: dict[str, Any]) -> None:
     """Print the table of docs/memory-problems.md."""
     print(
-        "| problem | measure | LSTM | GRU | RNN | without a memory | LSTM's right answers | training, s | published |"
+        "| problem | measure | LSTM | GRU | RNN | best simple method | LSTM's right answers | training, s | published |"
     )
     print("|---|---|---:|---:|---:|---:|---:|---:|---|")
     for name, case in CASES.items():
@@ -195,7 +195,8 @@ def write_table(record: dict[str, Any]) -> None:
         found, digits = record[name], record[name]["metric"]["digits"]
         cells = {cell["cell"]: cell["interval"]["mean"] for cell in found["cells"]}
         shown = [f"{cells[cell]:.{digits}f}" if cell in cells else "" for cell in ("lstm", "gru", "rnn")]
-        floor = f"{next(iter(found['baselines'].values())):.{digits}f}"
+        best = min if found["metric"]["lower_is_better"] else max
+        floor = f"{best(found['baselines'].values()):.{digits}f}"
         right = f"{found['solved']['lstm']['solved']:.1%}".replace("%", " %") if "lstm" in cells else ""
         seconds = max(outcome["seconds"] for cell in found["cells"] for outcome in cell["outcomes"])
         published = "; ".join(f"{figures} ({source})" for source, figures in case.published.items())

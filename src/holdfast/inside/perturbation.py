@@ -137,7 +137,7 @@ def _changed(
     if (replacements is None) == (eps is None):
         raise ConfigError("Give exactly one of replacements and eps.")
     if eps is None:
-        for one in replacements or ():
+        for one in () if replacements is None else replacements:
             new = x.clone()
             new.select(axis, t).copy_(torch.as_tensor(one).to(x).expand_as(new.select(axis, t)))
             yield new
