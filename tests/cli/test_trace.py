@@ -50,6 +50,15 @@ def test_a_short_text_is_said_not_to_need_long_memory_and_nothing_is_written(cap
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_text_without_sentences_to_reorder_boasts_of_no_memory_nor_of_a_second_model(capsys):
+    between = "the soup was cold and the old dog saw the sea with Anna " * 3
+    assert main(["trace", "rnn", f"I grew up in France. {between}. So I speak fluent", "--beside", "lstm"]) == 0
+    said = capsys.readouterr().out
+    assert "alternatives to 'France'" in said
+    assert "was not tested" in said
+    assert "held" not in said
+
+
 def test_the_npz_loads_without_pickle_and_equals_the_trace(lstm, tmp_path, capsys):
     assert main(["trace", "lstm", TEXT, "-o", str(tmp_path / "t.npz")]) == 0
     expected = traced(lstm)

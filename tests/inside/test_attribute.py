@@ -47,6 +47,28 @@ def test_steps_sum_to_the_score_and_are_those_of_the_riemann_sum(family):
     assert integrated_gradients(layer, x, score, steps=1).gap < coarse.gap
 
 
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_what_one_row_misses_is_not_made_up_for_by_another(batch_first):
+    """Two mirrored rows jump by 1 and by -1: each misses that much."""
+    x = torch.tensor([1.0, -1.0], dtype=torch.float64).reshape(1, 2, 1)
+    x = (x.transpose(0, 1) if batch_first else x).expand(-1, -1, 1)
+
+    def score(module, x):
+        value = module(x).sum((1, 2) if batch_first else (0, 2))
+        return value + (value > 0.37) - (value < -0.37).double()
+
+    found = integrated_gradients(nn.Identity(), x, score, batch_first=batch_first)
+    np.testing.assert_allclose(found.gaps, [1.0, 1.0])
+    assert found.gap == pytest.approx(2.0)
+    assert "1 is unaccounted for" in found.summary()
+
+
+def test_a_row_that_is_steep_is_found_where_its_mirror_image_is_beside_it():
+    x = torch.tensor([1.0, -1.0], dtype=torch.float64).reshape(1, 2, 1)
+    found = integrated_gradients(nn.Identity(), x, lambda m, x: torch.tanh(50 * m(x).sum((0, 2)).pow(3)), steps=1)
+    np.testing.assert_allclose(found.steps[0], found.score - found.baseline_score, atol=5e-3)
+
+
 def test_steep_places_are_found_and_a_jump_is_told():
     x = torch.ones(1, 1, 1, dtype=torch.float64)
     steep = integrated_gradients(nn.Identity(), x, lambda m, x: torch.tanh(500 * (m(x) - 0.37)).sum())

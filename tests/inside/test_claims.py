@@ -77,7 +77,7 @@ def test_the_claim_names_cell_word_and_numbers():
     assert claim("France", LABELS, START, held("lstm", STEPS, STEPS), held("rnn", 30, 7)) == (
         f"One cell of this LSTM (unit 0) held 'France' for {all_words} words. The plain RNN lost it after 6."
     )
-    assert claim("France", LABELS, START, held("gru", STEPS)) == (
+    assert claim("France", LABELS, START, held("gru", STEPS, STEPS)) == (
         f"One unit of this GRU (unit 0) held 'France' for {all_words} words."
     )
     assert words_known(held("rnn", 30, 7), LABELS, START) == 6
@@ -92,7 +92,7 @@ def test_the_claim_does_not_boast():
         "France", LABELS, START, held("lstm", 10)
     )
     assert "though its whole state tells it for" in claim("France", LABELS, START, held("lstm", 10, STEPS))
-    both = claim("France", LABELS, START, held("lstm", STEPS), held("gru", STEPS))
+    both = claim("France", LABELS, START, held("lstm", STEPS, STEPS), held("gru", STEPS, STEPS))
     assert both.endswith("The GRU held it as long. This text does not tell the two apart.")
 
 
@@ -105,7 +105,18 @@ def test_a_difference_that_no_longer_tells_the_word_is_not_called_memory():
         f"The LSTM held it for {all_words} words."
     )
     assert "did not take 'France' in" in claim("France", LABELS, START, held("rnn", STEPS, -1))
-    assert claim("France", LABELS, START, held("lstm", STEPS), held("rnn", STEPS, -1)).endswith("never held it.")
+    never = claim("France", LABELS, START, held("lstm", STEPS, STEPS), held("rnn", STEPS, -1))
+    assert never.endswith("never held it.")
+
+
+def test_what_no_other_order_tested_is_not_called_memory_and_no_model_is_set_beside():
+    said = claim("France", LABELS, START, held("rnn", STEPS), held("lstm", STEPS))
+    assert said == (
+        f"One unit of this RNN (unit 0) differs from 2 alternatives to 'France' for "
+        f"{words_between(LABELS, START, STEPS - 1)} words; whether that is memory or noise was not tested, as no other "
+        "order of the sentences was read."
+    )
+    assert "LSTM" not in claim("France", LABELS, START, held("rnn", STEPS, STEPS), held("lstm", STEPS))
 
 
 def test_the_picture_colours_the_words_that_are_held_and_draws_the_runs():

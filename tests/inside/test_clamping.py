@@ -94,6 +94,26 @@ def test_gradients_are_right_and_reach_the_value(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_gradient_flow_of_a_clamped_layer_is_that_of_a_whole_backward_pass(family):
+    module, x = OURS[family](3, 5, num_layers=2), torch.randn(6, 2, 3)
+    gate = gate_names(module.spec)[0]
+
+    def loss(layer, x):
+        return layer(x)[0][-1].square().sum(-1)
+
+    with clamp(module, [Clamp("", 0, "forward", gate, units=2, steps=4, value=0.5)]):
+        flow = holdfast.gradient_flow(module, x, loss)
+        with holdfast.record(module, gradients=True) as trace:
+            loss(module, x).sum().backward()
+    for layer in (0, 1):
+        traced, found = trace["", layer, "forward"], flow["", layer, "forward"]
+        torch.testing.assert_close(torch.tensor(found.rows_h.T).float().flip(0), traced.d_h.norm(dim=-1))
+        assert found.h.min() > 0
+        if family == "lstm":
+            torch.testing.assert_close(torch.tensor(found.rows_c.T).float().flip(0), traced.d_c.norm(dim=-1))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_packed_lengths_and_torch_layers_are_clamped_alike_and_traced(family):
     torch.manual_seed(3)
     ours = OURS[family](3, 5)

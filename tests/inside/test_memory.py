@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -12,6 +13,8 @@ import holdfast
 from holdfast.errors import ConfigError, ShapeError
 from holdfast.inside import Clamp, carriers, clamp, half_lives, keeps, time_constants
 from holdfast.inside.memory import recognised_share, unit_separation
+from holdfast.inside.steps import steps_of
+from holdfast.nn import Trace
 
 
 @pytest.mark.parametrize(("family", "gate"), [("lstm", "f"), ("gru", "z")])
@@ -32,6 +35,33 @@ def test_padding_does_not_count_and_an_rnn_has_no_time_constant():
     np.testing.assert_allclose(time_constants(trace), (-1 / f.log().mean(0)).numpy())
     with pytest.raises(ConfigError, match="no gate that keeps"):
         time_constants(holdfast.RNN(3, 4).trace(x)["", 0, "forward"])
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_zoneout_keeps_beside_the_gate(kind, tmp_path):
+    """What a gate of 0.9 and zoneout of 0.5 keep of a state to which nothing is added: 0.95 a step."""
+    layer = holdfast.LSTM(3, 4, zoneout=(0.2, 0.5)) if kind == "lstm" else holdfast.GRU(3, 4, zoneout=0.5)
+    gates = {"f": 0.9, "g": 0.0} if kind == "lstm" else {"z": 0.9, "n": 0.0}
+    x, start = torch.randn(5, 1, 3), torch.ones(1, 1, 4)
+    clamps = [Clamp("", 0, "forward", gate, None, None, value) for gate, value in gates.items()]
+    with clamp(layer.eval(), clamps):
+        trace = layer.trace(x, (start, start) if kind == "lstm" else start)
+        flow = holdfast.gradient_flow(layer, x, lambda module, x: module(x)[0][-1].sum(-1)).top
+    traced = trace["", 0, "forward"]
+    state = traced.c if kind == "lstm" else traced.h
+    np.testing.assert_allclose(state[-1].detach(), 0.95**5, rtol=1e-5)
+    np.testing.assert_allclose(time_constants(traced), -1 / math.log(0.95), rtol=1e-5)
+    np.testing.assert_allclose(steps_of(traced).time_constants(), -1 / math.log(0.95), rtol=1e-5)
+    np.testing.assert_allclose(flow.kept, 0.95 ** np.arange(5), rtol=1e-5)
+    trace.save(tmp_path / "trace.npz")
+    again = Trace.load(tmp_path / "trace.npz")["", 0, "forward"]
+    np.testing.assert_allclose(time_constants(again), -1 / math.log(0.95), rtol=1e-5)
+
+
+def test_rows_without_a_step_have_no_time_constant():
+    trace = holdfast.LSTM(3, 4).trace(torch.randn(2, 1, 3), lengths=torch.tensor([2]))["", 0, "forward"]
+    with pytest.raises(ShapeError, match="No step"):
+        time_constants(dataclasses.replace(trace, lengths=torch.tensor([0])))
 
 
 @pytest.mark.parametrize("layer", [holdfast.LSTM(2, 3), holdfast.GRU(2, 3)], ids=["lstm", "gru"])

@@ -74,5 +74,10 @@ def test_noise_is_drawn_from_the_seed_and_ids_are_replaced():
         visibility(lstm, x, 7, eps=0.1, batch_first=True)
     with pytest.raises(ConfigError, match="no recurrent layer"):
         visibility(nn.Linear(3, 1), x, 0, eps=0.1)
+    for nothing in ({"replacements": []}, {"eps": 0.1, "samples": 0}):
+        with pytest.raises(ConfigError, match="Nothing is changed"):
+            visibility(lstm, x, 0, **nothing)
+    with pytest.raises(ConfigError, match="called once"):
+        visibility(lstm, x, 0, eps=0.1, run=lambda m, x: (m(x), m(x)))
     with pytest.raises(KeyError, match="no layer"):
         _ = seen["rnn", 1, "forward"]

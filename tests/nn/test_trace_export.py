@@ -126,6 +126,18 @@ def test_a_file_that_is_no_trace_is_refused_and_a_failed_save_leaves_nothing(tmp
         np.savez(path, holdfast_trace=np.array("1"), **{f"{prefix}/{gate}": np.zeros((2, 2, 2))})
         with pytest.raises(CheckpointError, match="no layer"):
             Trace.load(path)
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(CheckpointError, match="one array alone"):
+        Trace.load(tmp_path / "one.npy")
+    trace = holdfast.LSTM(3, 5).trace(torch.randn(4, 2, 3))
+    trace.save(path)
+    with np.load(path) as file:
+        good = dict(file)
+    for wrong in ("a#-1/0/forward", "a#999999999999/0/forward", "a/0/sideways", "a/-1/forward"):
+        np.savez(path, **{key.replace("0/forward", wrong): array for key, array in good.items()})
+        with pytest.raises(CheckpointError, match="broken"):
+            Trace.load(path)
+    (tmp_path / "one.npy").unlink()
     path.unlink()
     trace = holdfast.LSTM(3, 5).trace(torch.randn(4, 2, 3))
 

@@ -12,6 +12,7 @@ import holdfast
 from holdfast.errors import CheckpointError, ConfigError, DataError
 from holdfast.inside.clamping import Clamp
 from holdfast.nn.trace import record
+from holdfast.studio.facts import facts_of
 from holdfast.studio.maps import as_bytes
 from holdfast.studio.order import order_of
 from holdfast.studio.studio import Studio
@@ -38,6 +39,25 @@ CELLS = {
     "rnn relu": lambda: holdfast.RNN(3, 6, nonlinearity="relu", batch_first=True),
 }
 SERIES = "a,b,c\n" + "\n".join(f"{np.sin(t):.4f},{np.cos(t):.4f},{t / 9:.4f}" for t in range(9))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [holdfast.LSTM(3, 6, zoneout=(0.1, 0.4)), holdfast.GRU(3, 6, zoneout=0.4, bidirectional=True),
+     holdfast.RNN(3, 6, zoneout=0.4)], ids=["lstm", "gru", "rnn"],
+)  # fmt: skip
+def test_what_was_written_and_wiped_makes_up_the_change_under_zoneout_too(layer, tmp_path):
+    layer.save_pretrained(tmp_path / "layer")
+    subject = open_subject(tmp_path / "layer")
+    run = subject.run(subject.read("\n".join(SERIES.splitlines()[:6])))
+    direction = "backward" if layer.bidirectional else "forward"
+    facts = facts_of(TraceStore().keep(run, []), 0, direction, 2)
+    found = np.zeros(5)
+    for _, t, change in facts["written"] + facts["wiped"]:
+        found[t] += change
+    state = run.lanes(0, direction, run.state_letter())[:, 2]
+    expected = -np.diff(state, append=0.0) if direction == "backward" else np.diff(state, prepend=0.0)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", list(CELLS))

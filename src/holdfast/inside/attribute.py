@@ -38,6 +38,7 @@ class Attribution:
         score: [B] of the input, or one number.
         baseline_score: The same of the baseline.
         labels: Names of the steps, where the model knows them.
+        batch_first: The batch axis of the input comes first: steps are [B, T].
     """
 
     steps: Doubles
@@ -45,32 +46,44 @@ class Attribution:
     score: Doubles
     baseline_score: Doubles
     labels: tuple[str, ...] | None = None
+    batch_first: bool = False
+
+    @property
+    def gaps(self) -> Doubles:
+        """What the steps of each row do not account for: |sum of steps - (score - baseline score)| [B].
+
+        It is zero for an exact integral ("completeness"); more integration steps make it smaller. A score of one number
+        for all rows has one gap.
+        """
+        return _misses(self.features, self.score - self.baseline_score, self.batch_first)
 
     @property
     def gap(self) -> float:
-        """What the steps do not account for: |sum of steps - (score - baseline score)|, over all rows.
-
-        It is zero for an exact integral ("completeness"); more integration steps make it smaller.
-        """
-        return float(abs(self.steps.sum() - (self.score - self.baseline_score).sum()))
+        """The sum of `gaps` over all rows."""
+        return float(self.gaps.sum())
 
     def summary(self, top: int = 3) -> str:
         """Return one sentence made from the numbers: the steps of the first row that mattered most."""
-        row = self.steps.reshape(len(self.steps), -1)[:, 0]
+        row = self._table()[:, 0]
         best = np.argsort(-np.abs(row), kind="stable")[:top]
         named = [f"{self._name(t)} ({row[t]:+.3g})" for t in best]
         total = float((self.score - self.baseline_score).reshape(-1)[0])
-        return f"The score rests on {', '.join(named)} of {total:+.3g} in all; {self.gap:.2g} is unaccounted for."
+        return f"The score rests on {', '.join(named)} of {total:+.3g} in all; {self.gaps[0]:.2g} is unaccounted for."
 
     def to_dataframe(self) -> pandas.DataFrame:
         """Return a long table: row, step, label and attribution."""
         from holdfast.nn.trace_export import import_pandas
 
-        table = self.steps.reshape(len(self.steps), -1)
+        table = self._table()
         row, step = np.indices(table.T.shape).reshape(2, -1)
         labels = [None if self.labels is None else self.labels[t] for t in step]
         columns = {"row": row, "step": step, "label": labels, "attribution": table[step, row]}
         return import_pandas("Attribution.to_dataframe").DataFrame(columns)
+
+    def _table(self) -> Doubles:
+        """Return [T, B]."""
+        table = self.steps.reshape(len(self.steps), -1)
+        return table.T if self.batch_first else table
 
     def _name(self, t: int) -> str:
         return f"step {t}" if self.labels is None else f"'{self.labels[t]}' (step {t})"
@@ -85,6 +98,7 @@ def integrated_gradients(
     baseline: Tensor | float = 0.0,
     steps: int = 16,
     most: int = 256,
+    batch_first: bool = False,
 ) -> Attribution:
     """Return what each input step adds to a score, compared with a baseline: the path integral of the gradient.
 
@@ -107,7 +121,8 @@ def integrated_gradients(
             of an embedding.
         steps: Equal parts at first.
         most: Gradients computed at most; each is kept until the end. Halving ends before, once the gap of all parts
-            together is below a thousandth of the difference of the scores.
+            and rows together is below a thousandth of the differences of the scores.
+        batch_first: The batch axis of what is attributed to comes first.
 
     Raises:
         ConfigError: no such module, none that was called once, or no score.
@@ -133,12 +148,12 @@ def integrated_gradients(
     if steps < 1:
         raise ConfigError(f"The way to the input needs 1 part or more, got {steps}.")
     with evaluation(module), torch.enable_grad():
-        path = _Path(module, x, at, baseline, own)
+        path = _Path(module, x, at, baseline, own, batch_first)
         parts = _integrate(path, steps, most)
     total = torch.stack([part.integral for part in parts]).sum(0)
     features = (total * path.difference.double()).cpu().numpy()
     low, high = parts[0].ends[0].scores, parts[-1].ends[2].scores
-    return Attribution(features.sum(axis=-1), features, high, low, labels)
+    return Attribution(features.sum(axis=-1), features, high, low, labels, batch_first)
 
 
 @dataclass(frozen=True)
@@ -162,15 +177,27 @@ class _Part:
     def of(cls, path: _Path, low: _Point, high: _Point) -> _Part:
         middle = path.point((low.u + high.u) / 2)
         integral = (high.u - low.u) / 6 * (low.gradient + 4 * middle.gradient + high.gradient)
-        added = float((integral * path.difference.double()).sum())
-        return cls((low, middle, high), integral, abs(added - float((high.scores - low.scores).sum())))
+        added = (integral * path.difference.double()).cpu().numpy()
+        miss = _misses(added, high.scores - low.scores, path.batch_first).sum()
+        return cls((low, middle, high), integral, float(miss))
+
+
+def _misses(features: Doubles, change: Doubles, batch_first: bool) -> Doubles:
+    """Return by how much each row's features miss the change of its score [B]; of one score for all rows, one number.
+
+    Rows are told apart because what one misses could make up for another.
+    """
+    axis = 0 if batch_first else 1
+    by_row = features.ndim > 1 and features.shape[axis] == len(change)
+    others = tuple(k for k in range(features.ndim) if k != axis)
+    return np.abs(features.sum(axis=others) - change) if by_row else np.abs(features.sum() - change.sum())[None]
 
 
 def _integrate(path: _Path, steps: int, most: int) -> list[_Part]:
     """Return the parts of the way in order."""
     points = [path.point(k / steps) for k in range(steps + 1)]
     parts = [_Part.of(path, *pair) for pair in pairwise(points)]
-    close = CLOSE * abs(float((points[-1].scores - points[0].scores).sum()))
+    close = CLOSE * float(np.abs(points[-1].scores - points[0].scores).sum())
     for _ in range((most - 2 * steps - 1) // 2):
         if sum(part.miss for part in parts) <= close:
             break
@@ -185,8 +212,8 @@ def _integrate(path: _Path, steps: int, most: int) -> list[_Part]:
 class _Path:
     """The straight line from the baseline to the input, at the place where the attribution is made."""
 
-    def __init__(self, module: Any, x: Any, at: str | None, baseline: Tensor | float, score: Score):
-        self.module, self.x, self.score = module, x, score
+    def __init__(self, module: Any, x: Any, at: str | None, baseline: Tensor | float, score: Score, batch_first: bool):
+        self.module, self.x, self.score, self.batch_first = module, x, score, batch_first
         self.site = None if at is None and _is_real(x) else _site(module, x, at)
         start = x if self.site is None else self._caught()
         if not _is_real(start):

@@ -40,6 +40,7 @@ class Keeping:
         told: [H] from how many of the replacements a unit still tells the word at the last step of keeping it: by more
             than SEPARATES of its range.
         strength: [H] the least difference while it kept the word, as a share of the unit's range; ranks equal `steps`.
+        others: How many replacements there were.
     """
 
     difference: Array
@@ -48,6 +49,7 @@ class Keeping:
     start: int
     strength: Array
     told: Integers
+    others: int
 
     @property
     def order(self) -> list[int]:
@@ -103,7 +105,7 @@ def keeping(states: Array, start: int) -> Keeping:
     strength = np.where(holds, least / extent, 0.0)
     last = np.abs(states[1:, start + end - 1, np.arange(len(end))] - states[0, start + end - 1, np.arange(len(end))])
     told = np.where(holds, (last > SEPARATES * extent).sum(axis=0), 0)
-    return Keeping(difference, written + start, steps.astype(np.int64), start, strength, told)
+    return Keeping(difference, written + start, steps.astype(np.int64), start, strength, told, len(states) - 1)
 
 
 def words_between(labels: Sequence[str], start: int, last: int) -> int:
@@ -123,6 +125,7 @@ class Held:
         whole: It kept it to the end of the text.
         known: [T - start] share of other texts in which the word is told from the whole state after so many steps, None
             where that was not measured; with `guessing`, what guessing would reach.
+        others: What was read in the place of the word: so many other words, or texts.
     """
 
     name: str
@@ -132,6 +135,7 @@ class Held:
     whole: bool
     known: Array | None = None
     guessing: float = 0.0
+    others: int = 0
 
 
 def held_by(
@@ -146,7 +150,7 @@ def held_by(
     unit = kept.best
     last = kept.last(unit)
     whole = bool(kept.steps[unit]) and last == len(labels) - 1
-    return Held(name, family, unit, words_between(labels, kept.start, last), whole, known, guessing)
+    return Held(name, family, unit, words_between(labels, kept.start, last), whole, known, guessing, kept.others)
 
 
 def words_known(held: Held, labels: Sequence[str], start: int) -> int | None:
@@ -165,13 +169,14 @@ def claim(word: str, labels: Sequence[str], start: int, held: Held, beside: Held
     """Return one sentence, or two, about how long a model held a word, and another model beside it.
 
     It does not boast: where fewer than LONG_MEMORY words follow the word, or the model lost it sooner, it says so. A
-    unit that keeps a difference is not called memory where other texts show that the state no longer tells the word.
+    unit that keeps a difference is not called memory where other texts show that the state no longer tells the word, or
+    where no other order of the sentences was read; then nothing is said of another model either.
     """
     following = words_between(labels, start, len(labels) - 1)
     if following < LONG_MEMORY:
         return f"{_words(following).capitalize()} follow '{word}': this text does not need long memory."
     first = _own(word, held, words_known(held, labels, start), following)
-    if beside is None:
+    if beside is None or held.known is None or beside.known is None:
         return first
     other = _other(beside, words_known(beside, labels, start), held.words if "held" in first else 0)
     if other.endswith("as long."):
@@ -188,6 +193,12 @@ def _own(word: str, held: Held, known: int | None, following: int) -> str:
     if held.words < LONG_MEMORY:
         spread = f", though its whole state tells it for {_words(known)}" if known and known > held.words else ""
         return f"No single unit of this {held.name} held '{word}' for more than {_words(held.words)}{spread}."
+    if known is None:
+        others = f"{held.others} alternative{'s' if held.others != 1 else ''}"
+        return (
+            f"{a_unit} differs from {others} to '{word}' for {_words(held.words)}; whether that is memory or noise was "
+            "not tested, as no other order of the sentences was read."
+        )
     return f"{a_unit} held '{word}' for {_words(held.words)}."
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from holdfast.errors import ConfigError, MissingDependencyError
+from holdfast.nn.whole_file import whole_file
 
 # Okabe and Ito 2008: told apart by all eyes.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -60,16 +60,8 @@ def save_figure(figure: Any, path: str | os.PathLike[str]) -> None:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise ConfigError(f"{path.name!r}: pictures are written as .png, .pdf or .svg; end the name with one of them.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=f".{kind}")
-    os.close(handle)
-    try:
-        figure.savefig(name, format=kind)
-        Path(name).chmod(0o644)  # mkstemp makes a file for its owner alone
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        figure.savefig(file, format=kind)
 
 
 def colour_map(letter: str) -> tuple[Any, bool]:

@@ -37,8 +37,8 @@ class LayerFlow:
         rows_h: [B, K] the norm over units of d loss / d h at each lag of each row; NaN beyond the row's length.
         rows_c: The same of c; None where there is no c.
         kept: [K] the mean over units and rows of the product of the gates that keep a state, over the k last steps: f
-            of an LSTM, z of a GRU. It is what the gradient would be if it came back through the state alone. None for
-            an RNN.
+            of an LSTM, z of a GRU; with zoneout p, p + (1 - p) of the gate. It is what the gradient would be if it came
+            back through the state alone. None for an RNN.
     """
 
     name: str
@@ -255,7 +255,7 @@ def _flow(key: tuple[str, int, str, int], traced: LayerTrace, told: NDArray[np.i
         norms = {state: np.where(by_lag < 0, np.nan, 0.0) for state in states}  # the loss does not depend on this call
     else:
         norms = {state: _take(_norms(getattr(traced, f"d_{state}")), by_lag) for state in states}
-    keeping = traced.values.get("f", traced.values.get("z"))
+    keeping = traced.kept_share
     kept = None if keeping is None else _kept(keeping.detach().double().cpu().numpy(), by_lag)
     return LayerFlow(name, layer, direction, call, norms["h"], norms.get("c"), kept)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from holdfast.errors import ConfigError, ShapeError
 from holdfast.inside.claims import Keeping, keeping
+from holdfast.nn.trace_export import as_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,10 +30,12 @@ def time_constants(traced: LayerTrace) -> Array:
 
     The memory of a unit whose gate goes on as over these steps falls to 1 / e in tau steps. f is an LSTM's forget gate
     (tied or absent ones as they act), of a GRU its z, as torch computes it: h = (1 - z) * n + z * h_prev. It is inf for
-    a gate that is always 1, and 0 for one that closed fully once.
+    a gate that is always 1, and 0 for one that closed fully once. With zoneout p + (1 - p) f stands for f; what layer
+    norm of the state scales besides is left out.
 
     Raises:
         ConfigError: an RNN, which has no gate that keeps: what it holds lives in its recurrent weights alone.
+        ShapeError: no step of the trace counts.
 
     Source: Tallec & Ollivier 2018, section 2, for gates as time constants.
 
@@ -45,17 +48,19 @@ def time_constants(traced: LayerTrace) -> Array:
         >>> time_constants(trace["", 0, "forward"]).round(2)
         array([9.49, 9.49])
     """
-    arrays = traced.to_numpy()
-    gate = arrays.get("f", arrays.get("z"))
-    if gate is None:
+    share = traced.kept_share
+    if share is None:
         raise ConfigError(
             "An RNN has no gate that keeps its state, so its units have no time constant: what it holds lives in its "
             "recurrent weights. Measure it by gradient_flow or visibility."
         )
-    steps = np.arange(gate.shape[0])[:, None]
-    counts = np.ones(gate.shape[:2], dtype=bool) if "lengths" not in arrays else steps < arrays["lengths"]
+    kept, lengths = as_array(share), traced.lengths
+    steps = np.arange(kept.shape[0])[:, None]
+    counts = np.ones(kept.shape[:2], dtype=bool) if lengths is None else steps < lengths.cpu().numpy()
+    if not counts.any():
+        raise ShapeError("No step of this trace counts: every row has length 0, so there is nothing to take a mean of.")
     with np.errstate(divide="ignore"):
-        fading = -np.log(gate[counts].astype(np.float64)).mean(axis=0)
+        fading = -np.log(kept[counts].astype(np.float64)).mean(axis=0)
         return 1.0 / np.maximum(fading, 0.0)
 
 

@@ -103,7 +103,8 @@ def visibility(
         run: Takes (module, x) and runs it; None calls it with x.
 
     Raises:
-        ConfigError: neither or both of replacements and eps, or the model called no recurrent layer once.
+        ConfigError: neither or both of replacements and eps, no replacement or draw at all, or the model called no
+            recurrent layer, or one of them several times.
         ShapeError: there is no step t.
 
     Example:
@@ -119,8 +120,14 @@ def visibility(
     calling = run or _call
     with evaluation(module), torch.no_grad():
         changed = list(_changed(x, t, axis, replacements, eps, (samples, seed)))
+        if not changed:
+            raise ConfigError("Nothing is changed: give one replacement or more, or samples=1 or more.")
         plain = _run(module, x, calling)
         others = [_run(module, one, calling) for one in changed]
+    for name in dict.fromkeys(key[0] for key in plain):
+        counts = [len(trace.calls(name)) if name in {key[0] for key in trace} else 0 for trace in (plain, *others)]
+        if set(counts) != {1}:
+            raise ConfigError(f"The module {name!r} must be called once in every run; its calls were {counts}.")
     layers = [_layer(key, t, plain, others) for key in plain]
     if not layers:
         raise ConfigError("The model called no recurrent layer: there is no state to look at.")

@@ -24,11 +24,13 @@ class Steps:
         values: letter to [T, H]; h is [T, P] when projected. Steps stand as in the input, whichever way it was read.
         before: the states before the first step read: "h" and, for an LSTM, "c".
         backward: the layer read from the last step to the first.
+        zoneout: chance that a unit keeps its old memory whatever its gates say.
     """
 
     values: dict[str, Array]
     before: dict[str, Array]
     backward: bool = False
+    zoneout: float = 0.0
 
     @property
     def num_steps(self) -> int:
@@ -46,8 +48,12 @@ class Steps:
 
     @property
     def keep(self) -> Array | None:
-        """The share of the old memory kept at each step [T, H]: f, a GRU's z, or None where no gate says."""
-        return self.values.get("f", self.values.get("z"))
+        """The share of the old memory kept at each step [T, H]: f, a GRU's z, or None where no gate says.
+
+        With zoneout p it is p + (1 - p) f.
+        """
+        gate = self.values.get("f", self.values.get("z"))
+        return gate if gate is None or not self.zoneout else self.zoneout + (1 - self.zoneout) * gate
 
     def previous(self) -> Array:
         """Return the memory each step started from [T, H]."""
@@ -94,7 +100,7 @@ def steps_of(trace: Any, *, row: int = 0, backward: bool = False) -> Steps:
         shapes = ", ".join(f"{letter} {np.shape(array)}" for letter, array in values.items())
         raise ShapeError(f"Expected every letter as [steps, units] with equally many steps, got {shapes}.")
     before = {s: starts.get(s, np.zeros(values[s].shape[1], values[s].dtype)) for s in "ch" if s in values}
-    return Steps(values, before, backward)
+    return Steps(values, before, backward, getattr(trace, "zoneout", 0.0))
 
 
 def check_labels(labels: Sequence[str] | None, steps: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -62,13 +62,33 @@ def run_forced(call: LayerCall, forced: Sequence[Forced], *, save: bool, sink: F
     """Run the layer with gates or states replaced; `sink` gets the gradients of every step from the backward pass."""
     if sink is None or not call.wants_grad:
         return run(call, save=save, forced=forced)
-    zeros = [zero.requires_grad_() for zero in _zero_shifts(call)]
+    zeros = [_Downstream.apply(zero, call.x, *call.tensors) for zero in _zero_shifts(call)]
 
     def pour(grads: Sequence[Tensor | None]) -> None:
         sink([torch.zeros_like(zero) if grad is None else grad for grad, zero in zip(grads, zeros, strict=True)])
 
     torch.autograd.graph.register_multi_grad_hook(zeros, pour)
     return run(call, save=save, shifts=(zeros[0], zeros[1] if len(zeros) == 2 else None), forced=forced)
+
+
+class _Downstream(torch.autograd.Function):
+    """Gives a tensor back as one that comes of the others, to which no gradient goes.
+
+    A backward pass that is asked for some tensors' gradients visits only what lies on the way to them: zeros that are
+    leaves of their own would be left out.
+    """
+
+    @staticmethod
+    def forward(zero, *others):
+        return zero.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs, output):
+        ctx.count = len(inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *grads):  # type: ignore[override]
+        return (None,) * ctx.count
 
 
 def forward(call: LayerCall, save: int) -> LayerResult:

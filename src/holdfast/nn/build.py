@@ -156,7 +156,8 @@ def save_model(
         save_file(_own_tensors(layers, modules), fresh / WEIGHTS_FILE)
         for name, text in (files or {}).items():
             (fresh / name).write_text(text, encoding="utf-8")
-        fresh.chmod(0o755)
+        # safetensors writes its file for the owner alone: the umask decides, as for the other files.
+        (fresh / WEIGHTS_FILE).chmod((fresh / CONFIG_FILE).stat().st_mode & 0o777)
         _move_into_place(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -166,7 +167,6 @@ def _move_into_place(fresh: Path, folder: Path) -> None:
     """Put each finished file into `folder`; the config goes last, and other files there stay."""
     folder.mkdir(exist_ok=True)
     for path in sorted(fresh.iterdir(), key=lambda path: path.name == CONFIG_FILE):
-        path.chmod(0o644)  # safetensors writes its file for the owner alone
         os.replace(path, folder / path.name)
 
 

@@ -42,7 +42,8 @@ class LayerTrace:
 
     With gradients=True, and once a backward pass has run, `d_h` [T, B, H or P] and the LSTM's `d_c` [T, B, H] are the
     total derivatives of the loss by each state, through the future too; a later backward pass replaces them. With
-    zoneout, d_c is by the c that h(t) reads, before the old value may be kept.
+    zoneout, d_c is by the c that h(t) reads, before the old value may be kept. `zoneout` is the chance that a unit of
+    the state that carries the memory (c, or h without c) keeps its old value whatever its gates say.
     """
 
     values: dict[str, Tensor]
@@ -51,6 +52,17 @@ class LayerTrace:
     c0: Tensor | None
     backend: str
     gradients: dict[str, Tensor] | None = None
+    zoneout: float = 0.0
+
+    @property
+    def kept_share(self) -> Tensor | None:
+        """The share of its old memory that a unit keeps at each step [T, B, H]: f of an LSTM, z of a GRU.
+
+        With zoneout p it is p + (1 - p) f, exact in evaluation and the expectation in training. None for an RNN, which
+        has no gate that keeps. Padding has no meaning.
+        """
+        gate = self.values.get("f", self.values.get("z"))
+        return gate if gate is None or not self.zoneout else self.zoneout + (1 - self.zoneout) * gate
 
     def __getattr__(self, name: str) -> Tensor:
         values, gradients = self.__dict__.get("values", {}), self.__dict__.get("gradients")
@@ -207,7 +219,8 @@ class Recorder:
         h0, *c0 = [self._kept(state) for state in call.states(direction)]
         lengths = callers_order(*packing) if packing is not None else call.lengths
         gradients = {} if self.gradients else None
-        return LayerTrace(values, lengths, h0, c0[0] if c0 else None, choice.backend, gradients)
+        zoneout = call.spec.zoneout_c if c0 else call.spec.zoneout_h
+        return LayerTrace(values, lengths, h0, c0[0] if c0 else None, choice.backend, gradients, zoneout)
 
     def _kept(self, tensor: Tensor) -> Tensor:
         return tensor if self.attach else tensor.detach()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from holdfast.errors import CheckpointError, MissingDependencyError
 from holdfast.nn.step_labels import fitting, row_labels
+from holdfast.nn.whole_file import whole_file
 
 if TYPE_CHECKING:
     import pandas
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Place = tuple[str, int, int, str]  # name, call, layer, direction
 
 MARK, FORMAT = "holdfast_trace", "1"
-BESIDES = ("h0", "c0", "lengths", "backend", "d_h", "d_c")
+BESIDES = ("h0", "c0", "lengths", "backend", "zoneout", "d_h", "d_c")
 """What an array of a layer may be besides its gates and states."""
 
 
@@ -64,19 +64,14 @@ def save_trace(trace: Trace, path: str | os.PathLike[str]) -> None:
     """Write a trace; see `Trace.save`."""
     arrays = {MARK: np.array(FORMAT), **trace_arrays(trace)}
     for place, traced in entries(trace):
-        arrays[f"{_prefix(place, len(trace.calls(place[0])) > 1)}/backend"] = np.array(traced.backend)
+        prefix = _prefix(place, len(trace.calls(place[0])) > 1)
+        arrays[f"{prefix}/backend"] = np.array(traced.backend)
+        if traced.zoneout:
+            arrays[f"{prefix}/zoneout"] = np.array(traced.zoneout)
     if trace.labels is not None:
         arrays["labels"] = _label_array(trace.labels)
-    target = Path(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, suffix=".npz")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]  # the keys are never savez's own arguments
-        Path(name).chmod(0o644)  # mkstemp makes a file for its owner alone
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # the keys are never savez's own arguments
 
 
 def load_trace(path: str | os.PathLike[str]) -> tuple[dict[str, list[Any]], Any]:
@@ -86,9 +81,9 @@ def load_trace(path: str | os.PathLike[str]) -> tuple[dict[str, list[Any]], Any]
         CheckpointError: the file is missing, or `save` did not write it.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with _archive(path) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError) as error:
         raise CheckpointError(f"{path} cannot be read as a trace: {error}.") from error
     if str(arrays.pop(MARK, "")) != FORMAT:
         raise CheckpointError(f"{path} is no trace that Trace.save of this version wrote.")
@@ -97,17 +92,26 @@ def load_trace(path: str | os.PathLike[str]) -> tuple[dict[str, list[Any]], Any]
     for key, array in arrays.items():
         prefix, _, gate = key.rpartition("/")
         grouped.setdefault(prefix, {})[gate] = array
-    calls: dict[str, list[Any]] = {}
+    calls: dict[str, dict[int, Any]] = {}
     for prefix, own in grouped.items():
         try:
             name, number, layer, direction = _place_of(prefix)
             traced = _layer_of(own)
         except (KeyError, ValueError, TypeError) as error:
             raise CheckpointError(f"{path} holds an array that belongs to no layer: {prefix!r}.") from error
-        listed = calls.setdefault(name, [])
-        listed += [{} for _ in range(number + 1 - len(listed))]
-        listed[number][layer, direction] = traced
-    return calls, None if labels is None else _labels_of(labels)
+        calls.setdefault(name, {}).setdefault(number, {})[layer, direction] = traced
+    for name, numbered in calls.items():
+        if sorted(numbered) != list(range(len(numbered))):
+            raise CheckpointError(f"{path} holds calls {sorted(numbered)} of {name!r}, not 0, 1 and so on.")
+    listed = {name: [numbered[k] for k in range(len(numbered))] for name, numbered in calls.items()}
+    return listed, None if labels is None else _labels_of(labels)
+
+
+def _archive(path: str | os.PathLike[str]) -> Any:
+    found = np.load(path, allow_pickle=False)
+    if not isinstance(found, np.lib.npyio.NpzFile):
+        raise ValueError("it holds one array alone, not an .npz archive")
+    return found
 
 
 def trace_frame(trace: Trace) -> pandas.DataFrame:
@@ -157,6 +161,8 @@ def _place_of(prefix: str) -> Place:
     *names, layer, direction = prefix.rsplit("/", 2)
     called = names[0] if names else ""
     name, mark, call = called.rpartition("#")
+    if direction not in ("forward", "backward") or int(layer) < 0:
+        raise ValueError(f"no layer or direction: {prefix!r}")
     return (name, int(call), int(layer), direction) if mark else (called, 0, int(layer), direction)
 
 
@@ -165,9 +171,16 @@ def _layer_of(arrays: Arrays) -> LayerTrace:
 
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if name != "backend"}
     values = {name: value for name, value in tensors.items() if name not in BESIDES}
+    values["h"]  # every cell has it: its absence is a KeyError
     gradients = {name: tensors[name] for name in ("d_h", "d_c") if name in tensors}
     return LayerTrace(
-        values, tensors.get("lengths"), tensors["h0"], tensors.get("c0"), str(arrays["backend"]), gradients or None
+        values,
+        tensors.get("lengths"),
+        tensors["h0"],
+        tensors.get("c0"),
+        str(arrays["backend"]),
+        gradients or None,
+        float(arrays.get("zoneout", 0.0)),
     )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.errors import ConfigError
+from holdfast.nn.whole_file import whole_file
 
 if TYPE_CHECKING:
     from holdfast.studio.run import Run
@@ -59,13 +58,5 @@ def csv_bytes(run: Run, layer: int, direction: str, units: Sequence[int] = ()) -
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)  # mkstemp makes a file for its owner alone
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        file.write(content)

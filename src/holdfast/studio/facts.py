@@ -66,7 +66,7 @@ def _changes(run: Run, layer: int, direction: str, unit: int) -> tuple[Lane, Lan
     """Return for each step by how much it wrote the unit's state and by how much it wiped it [T] each.
 
     An LSTM writes i * g and wipes (1 - f) * c of the step before; a GRU (1 - z) * n and (1 - z) * h. An RNN keeps
-    nothing: it writes its new state and wipes the old one whole.
+    nothing: it writes its new state and wipes the old one whole. Zoneout p takes 1 - p of each.
     """
     trace, family = run.layer(layer, direction), run.subject.description.spec.family
 
@@ -77,11 +77,12 @@ def _changes(run: Run, layer: int, direction: str, unit: int) -> tuple[Lane, Lan
     start = float(first[0, unit])
     state = lane(run.state_letter())
     before = np.concatenate([[start], state[:-1]] if direction == "forward" else [state[1:], [start]])
+    share = 1 - trace.zoneout
     if family == "lstm":
-        return lane("i") * lane("g"), -(1 - lane("f")) * before
+        return share * lane("i") * lane("g"), -share * (1 - lane("f")) * before
     if family == "gru":
-        return (1 - lane("z")) * lane("n"), -(1 - lane("z")) * before
-    return state, -before
+        return share * (1 - lane("z")) * lane("n"), -share * (1 - lane("z")) * before
+    return state - trace.zoneout * before, -share * before
 
 
 def _strongest(run: Run, changes: Lane) -> list[list[Any]]:

@@ -82,8 +82,8 @@ export const memoryTexts = {
     waiting: "Reading the text …",
     empty: "Write a text to see what the network remembers of it.",
     emptySeries: "Paste a series as CSV (or start the Studio with a model that brings an example) to see what the network remembers of it.",
-    held: (unit, word, steps) => `Unit ${unit} held “${word}” for ${steps} steps.`,
-    toEnd: (unit, word, steps) => `Unit ${unit} held “${word}” for ${steps} steps, to the end of the text.`,
+    held: (unit, word, steps) => `Unit ${unit} differs from the texts without “${word}” for ${steps} steps; whether that is memory or noise was not tested.`,
+    toEnd: (unit, word, steps) => `Unit ${unit} differs from the texts without “${word}” for ${steps} steps, to the end; whether that is memory or noise was not tested.`,
     notNeeded: "This text does not need long memory.",
     short: (word, steps) => (steps > 0
       ? `The longest that any unit tells “${word}” from the other words is ${steps} ${steps === 1 ? "step" : "steps"}.`
