@@ -317,3 +317,38 @@ def test_undo_in_the_rule_goes_back_to_where_the_change_was_made(page):
     assert page.get_by_role("tab", name="By rule").get_attribute("aria-selected") == "true"
     page.keyboard.press("z")
     assert page.get_by_role("tab", name="By hand").get_attribute("aria-selected") == "true"
+
+
+def test_two_tabs_keep_each_other_s_stars(page, browser):
+    start(page, 1)
+    other = page.context.new_page()
+    other.goto(f"{page.address}/game.html#lv=2")
+    other.wait_for_selector(".g-chip[aria-current]")
+    play_by_hand(page, gates_by_rule(level_of(1), 1))
+    earned = kept(page)["stars"]["1"]
+    assert earned["hand"]
+    other.keyboard.press("Enter")
+    assert kept(other)["stars"]["1"] == earned
+    other.wait_for_function("document.querySelector('.g-chip-stars').textContent === '★☆☆'")
+
+
+@pytest.mark.parametrize("part", ['"stars": null', '"stars": {}, "bets": {"2": {}}, "best": {"1": "no"}'])
+def test_a_damaged_game_starts_afresh(page, part):
+    start(page, 1)
+    page.evaluate("game => localStorage.setItem('holdfast.game.1', game)", f'{{"format": "holdfast game 1", {part}}}')
+    page.goto("about:blank")
+    start(page, 2, "watch")
+    assert page.locator(".g-choices button").count() > 1
+
+
+def test_keys_count_after_a_click_elsewhere_and_after_a_button_hid_itself(page):
+    start(page, 1)
+    page.click(".g-goal")
+    page.keyboard.press("i")
+    page.keyboard.press("1")
+    assert page.locator(".g-bar[data-part=i]").first.get_attribute("aria-valuenow") == "20"
+    while page.locator("[data-act=step]").is_visible():
+        page.locator("[data-act=step]").click()
+    page.keyboard.press("r")
+    page.locator("[data-act=step]").wait_for()
+    assert page.evaluate("document.activeElement.closest('.g-field') !== null")

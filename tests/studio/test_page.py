@@ -47,6 +47,20 @@ def test_tabs_are_walked_by_arrow_keys_and_the_way_back_leads_to_the_last_view(p
     page.wait_for_selector("main .view-cell")
 
 
+def test_the_game_s_keys_count_as_soon_as_its_tab_is_chosen(page, studio):
+    open_cell(page, studio)
+    page.click("#tab-game")
+    page.wait_for_selector("main .g-bar[data-part=i]")
+    page.keyboard.press("i")
+    page.keyboard.press("1")
+    bar = page.locator("main .g-bar[data-part=i]").first
+    assert bar.get_attribute("aria-valuenow") == "20"
+    page.click("#tab-game")
+    page.keyboard.press("ArrowDown")
+    assert bar.get_attribute("aria-valuenow") == "15"
+    assert page.get_attribute("#tab-game", "aria-selected") == "true"
+
+
 @pytest.mark.parametrize("text", ["Tell me 🙂 where naïve cats <script>alert(1)</script> sleep", "كان يا ما كان cat"])
 def test_an_edited_text_lives_in_the_address_and_survives_a_reload(text, page, studio):
     open_cell(page, studio)

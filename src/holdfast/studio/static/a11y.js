@@ -46,13 +46,13 @@ function dress(element, attributes, children) {
   return element;
 }
 
-/** Lets the arrow keys, Home and End move along a row of items of which only one is in the tab order. */
+/** Lets the left and right arrow keys, Home and End move along a row of items of which only one is in the tab order. */
 export function roving(container, selector, choose) {
   container.addEventListener("keydown", (event) => {
     const items = [...container.querySelectorAll(selector)];
     const at = items.indexOf(document.activeElement);
     if (at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-    const steps = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 };
+    const steps = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: items.length - 1 };
     if (!(event.key in steps)) return;
     event.preventDefault();
     const item = items[(steps[event.key] + items.length) % items.length];

@@ -8,6 +8,7 @@ import { fill, GAME, NAMES } from "./strings-game.js";
 const PLACE = "holdfast.game.1";
 const FORMAT = "holdfast game 1";
 const MOST_CARDS = 40;
+const STARS = ["hand", "rule", "fine", "crown"];
 const BLOCKS = "▁▂▃▄▅▆▇█";
 
 /** What goes into storage and files. */
@@ -18,7 +19,7 @@ export function packed(state) {
 
 /** A game from what was packed, checked; null where it is none. */
 export function unpacked(data) {
-  if (data === null || typeof data !== "object" || data.format !== FORMAT || typeof data.stars !== "object") {
+  if (!isObject(data) || data.format !== FORMAT || !isObject(data.stars)) {
     return null;
   }
   const fresh = newGame();
@@ -27,7 +28,7 @@ export function unpacked(data) {
     ...fresh,
     stars: plainStars(data.stars),
     best: plainBest(data.best),
-    bets: data.bets ?? {},
+    bets: plainBets(data.bets),
     cards,
     kept: validKept(data.kept),
   };
@@ -35,12 +36,20 @@ export function unpacked(data) {
   return reduce(whole, { type: "open", level });
 }
 
+function isObject(value) {
+  return value !== null && typeof value === "object";
+}
+
+function plainBets(bets) {
+  const fine = ([, bet]) => Number.isFinite(bet?.value) && typeof bet.right === "boolean";
+  return Object.fromEntries(Object.entries(bets ?? {}).filter(fine));
+}
+
 function plainStars(stars) {
-  const names = ["hand", "rule", "fine", "crown"];
   return Object.fromEntries(
     LEVELS.filter(({ number }) => stars[number]).map(({ number }) => [
       number,
-      Object.fromEntries(names.map((name) => [name, stars[number][name] === true])),
+      Object.fromEntries(STARS.map((name) => [name, stars[number][name] === true])),
     ]),
   );
 }
@@ -69,10 +78,33 @@ function validKept(kept) {
   return out;
 }
 
-/** Keeps the game in this browser; a full or forbidden storage keeps nothing, and the game goes on. */
-export function store(state) {
+/** A game with what another tab has reached since: no star, best loss or bet is lost; the open level stays as it is here. */
+export function joined(state, other) {
+  const levels = new Set([...Object.keys(state.stars), ...Object.keys(other.stars)]);
+  const stars = Object.fromEntries([...levels].map((level) => [level, eitherStars(state.stars[level], other.stars[level])]));
+  const best = { ...other.best };
+  for (const [level, loss] of Object.entries(state.best)) best[level] = Math.min(loss, best[level] ?? Infinity);
+  const here = state.kept[state.level];
+  const kept = { ...state.kept, ...other.kept, ...(here ? { [state.level]: here } : {}) };
+  const cards = state.level === 0 ? state.cards : other.cards;
+  return { ...state, stars, best, kept, cards, bets: { ...other.bets, ...state.bets } };
+}
+
+function eitherStars(one = {}, other = {}) {
+  return Object.fromEntries(STARS.map((name) => [name, Boolean(one[name] || other[name])]));
+}
+
+/** Tells of what another tab keeps, as a game; returns a function that ends it. */
+export function whenStored(take) {
+  const listen = (event) => event.key === PLACE && event.newValue !== null && take(restore());
+  window.addEventListener("storage", listen);
+  return () => window.removeEventListener("storage", listen);
+}
+
+/** Keeps the game in this browser beside what another tab reached, or `alone`; a full or forbidden storage keeps nothing. */
+export function store(state, alone = false) {
   try {
-    localStorage.setItem(PLACE, JSON.stringify(packed(state)));
+    localStorage.setItem(PLACE, JSON.stringify(packed(alone ? state : joined(state, restore()))));
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
   }

@@ -1,12 +1,18 @@
-// The keys of the play field: they count only while the focus is inside it, and Tab always gets out again.
+// The keys of the play field: they count inside it and where no other part has keys of its own; Tab always gets out again.
+
+const ELSEWHERE = ".game, #view, [role=tab]"; // besides the page itself; other parts keep their keys
 
 /**
- * Listens on the field. `view` gives: bars() in order, each with address {group, line, gate}; selected() and select(bar);
+ * Listens on the field and, for keys that nobody else took, on the page; returns a function that ends it. `view` gives: bars() in order, each with address {group, line, gate}; selected() and select(bar);
  * act(name) for step, back, hold, undo, watch, reset, deal, split, leave. Rules move between lines by left and right.
  */
 export function listenInField(field, view) {
-  field.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) {
+  const listen = (event) => {
+    const inside = field.contains(event.target);
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) {
+      return;
+    }
+    if (!inside && (document.querySelector("dialog[open]") || ["Tab", "Escape"].includes(event.key) || !isFree(event.target))) {
       return;
     }
     const button = event.target.closest("button, summary");
@@ -16,8 +22,17 @@ export function listenInField(field, view) {
     const run = actionOf(event, view);
     if (run && run() !== false) {
       event.preventDefault();
+      if (!inside) {
+        view.enter();
+      }
     }
-  });
+  };
+  document.body.addEventListener("keydown", listen);
+  return () => document.body.removeEventListener("keydown", listen);
+}
+
+function isFree(target) {
+  return target === document.body || Boolean(target.closest(ELSEWHERE));
 }
 
 function actionOf(event, view) {

@@ -197,3 +197,18 @@ function lesson8(app) {
   const link = app.toGradient ? h("button.g-button", { type: "button", onclick: app.toGradient }, GAME.say.gradient) : null;
   return h("div.g-lesson", {}, h("p", {}, fill(GAME.lesson8, { one, two, three })), link);
 }
+
+/** The trained players: from the page itself, from their file, or null where there are none. */
+export async function loadPlayers() {
+  const embedded = document.getElementById("game-players");
+  if (embedded) {
+    return JSON.parse(embedded.textContent);
+  }
+  try {
+    const reply = await fetch(new URL("./game/players.json", import.meta.url));
+    return reply.ok ? await reply.json() : null;
+  } catch (error) {
+    if (error instanceof TypeError) return null;
+    throw error;
+  }
+}

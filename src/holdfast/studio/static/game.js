@@ -2,14 +2,14 @@
 
 import { h, roving } from "./a11y.js";
 import { makeHand } from "./game-hand.js";
-import { cardsCode, cardsOf, copyText, restore, store } from "./game-keep.js";
+import { cardsCode, cardsOf, copyText, joined, restore, store, whenStored } from "./game-keep.js";
 import { listenInField } from "./game-keys.js";
 import { play } from "./game-loss.js";
 import { handDone, handSteps, levelOf, reduce, rulePolicy, streamOf } from "./game-play.js";
 import { makeRule, ruleKey } from "./game-rule.js";
 import { makeActions, makeFoot, makeHead, makeLevels, makeResult } from "./game-parts.js";
 import { makeStrip } from "./game-strip.js";
-import { makeWatch } from "./game-watch.js";
+import { loadPlayers, makeWatch } from "./game-watch.js";
 import { makeSandbox } from "./game-sandbox.js";
 import { faceOf } from "./levels.js";
 import { fill, GAME, LEVEL_TEXTS, mouthWords, NAMES, signed } from "./strings-game.js";
@@ -36,7 +36,7 @@ export function mount(root, context = {}) {
     },
     announce,
     toGradient: context.store ? () => context.setState({ v: "gradient", g_task: "thirty", g_T: "30", g_b: "1" }) : null,
-    load: (loaded) => replace(loaded),
+    load: (loaded) => replace(loaded, true),
     state: () => state,
     async copyLink() {
       const link = `${location.protocol}//${location.host}${location.pathname}#v=game&lv=0&gc=${encodeURIComponent(cardsCode(state.cards))}`;
@@ -84,13 +84,17 @@ export function mount(root, context = {}) {
     tell(action, before);
   }
 
-  function replace(next) {
+  function replace(next, alone = false) {
     if (next === state) {
       return;
     }
+    const inside = field.contains(document.activeElement);
     state = next;
-    store(state);
+    store(state, alone);
     render();
+    if (inside && !usable(document.activeElement)) {
+      enter(); // a button that hid itself would take the keys with it
+    }
     const patch = { lv: String(state.level), gm: state.mode, gc: state.level === 0 ? cardsCode(state.cards) : "" };
     if (live) {
       context.setState?.(patch);
@@ -246,7 +250,7 @@ export function mount(root, context = {}) {
   }
 
   function follow(address) {
-    const wanted = address?.lv === undefined ? state.level : Number(address.lv);
+    const wanted = address?.lv ? Number(address.lv) : state.level;
     const cards = address?.gc ? cardsOf(address.gc) : null;
     if (wanted === 0 && cards && cardsCode(cards) !== cardsCode(state.cards)) {
       replace(reduce(state, { type: "cards", cards }));
@@ -258,12 +262,17 @@ export function mount(root, context = {}) {
     }
   }
 
-  listenInField(field, {
+  const stopKeys = listenInField(field, {
     bars: () => panel.bars,
     selected: () => chosen,
     select: (bar) => bar?.focus(),
     lines: () => state.mode === "rule",
     act,
+    enter,
+  });
+  const stopTaking = whenStored((other) => {
+    state = joined(state, other);
+    render();
   });
   follow(context.state);
   render();
@@ -277,22 +286,14 @@ export function mount(root, context = {}) {
     update: follow,
     unmount() {
       panel?.stop?.();
+      stopKeys();
+      stopTaking();
       element.remove();
     },
     focus: enter,
   };
 }
 
-async function loadPlayers() {
-  const embedded = document.getElementById("game-players");
-  if (embedded) {
-    return JSON.parse(embedded.textContent);
-  }
-  try {
-    const reply = await fetch(new URL("./game/players.json", import.meta.url));
-    return reply.ok ? await reply.json() : null;
-  } catch (error) {
-    if (error instanceof TypeError) return null;
-    throw error;
-  }
+function usable(element) {
+  return element.isConnected && !element.disabled && element.checkVisibility();
 }
