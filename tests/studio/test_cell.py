@@ -199,6 +199,28 @@ def test_no_texts_overlap_and_every_wire_ends_at_a_part(page, studio, frames):
             assert page.evaluate(SMALLEST_TEXT) >= 10.9, f"{cell}, {width} px"
 
 
+def test_the_equations_are_those_of_the_variant_on_the_page_and_on_the_card(page, studio, frames):
+    page.goto(studio.url("#v=gradient"))
+    told = page.evaluate(
+        """async (frames) => {
+          const { equations } = await import("/static/export.js");
+          const { equationsOf } = await import("/static/cell-equations.js");
+          return Object.fromEntries(Object.entries(frames).map(([cell, frame]) =>
+            [cell, [equations(frame), equationsOf(frame).map(({ letter, numbers }) => [letter, numbers])]]));
+        }""",
+        frames,
+    )
+    card = {cell: {letter: formula for letter, formula, _ in rows} for cell, (rows, _) in told.items()}
+    assert card["lstm"]["f"] == "f = σ(W x + R hₜ₋₁ + b)"
+    assert card["lstm+peephole"]["o"] == "o = σ(W x + R hₜ₋₁ + b + p ⊙ cₜ)"
+    assert card["lstm+coupled"]["f"] == "f = 1 − i"
+    assert card["lstm+no_forget_gate"]["f"] == "f = 1"
+    assert card["lstm+zoneout=0.2"]["c"] == "cₜ = ζ cₜ₋₁ + (1 − ζ) (f ⊙ cₜ₋₁ + i ⊙ g)"
+    zoned = dict(told["lstm+zoneout=0.2"][1])
+    assert zoned["c"].startswith("0.20 · ")
+    assert zoned["h"].startswith("0.20 · ")
+
+
 def test_playing_shows_what_scrubbing_to_the_same_time_shows(page, studio):
     page.goto(studio.url())
     page.wait_for_selector("svg.cell-picture text", timeout=30_000)
@@ -302,3 +324,33 @@ def test_the_recorded_first_frame_is_what_the_model_gives_and_its_unit_keeps_the
     assert frame["gates"] == pytest.approx(first["frame"]["gates"], abs=1e-4)
     kept = client.get(f"/api/1/trace/{trace['id']}/order", params={"by": "keeps", "layer": 0, "direction": "forward"})
     assert kept.json()["score"][unit] == max(kept.json()["score"])
+
+
+def test_two_quick_keys_leave_strip_and_file_with_the_unit_that_is_shown(page, studio):
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(studio.url("#v=cell&u=3&t=1"))
+    wait_until(page, "document.querySelector('.story h3')?.textContent.startsWith('Unit 3 ')")
+    page.keyboard.press("u")
+    page.keyboard.press("Shift+ArrowRight")
+    wait_until(page, "document.querySelector('.story h3').textContent.startsWith('Unit 4 ')")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    lines = download.value.path().read_text(encoding="utf-8").splitlines()
+    assert download.value.suggested_filename == "unit-4.csv"
+    place = lines[0].split(",").index("c")
+    with studio.client() as client:
+        text = client.get("/api/1/models").json()["text"]
+        trace = client.post("/api/1/trace", json={"model": "lstm", "text": text}).json()["id"]
+        query = {"layer": 0, "direction": "forward", "unit": 4, "from": 0, "to": 8}
+        frames = client.get(f"/api/1/trace/{trace}/frames", params=query).json()["frames"]
+    written = [float(line.rsplit(",", len(lines[0].split(",")) - 2)[place - 1]) for line in lines[1:9]]
+    assert written == pytest.approx([frame["c"] for frame in frames], abs=1e-5)
+
+
+def test_a_gate_held_by_hand_says_so(page, studio):
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(studio.url("#v=cell&m=lstm&u=3&t=1&ph=1&cl=0,forward,3,f,1,2,0"))
+    wait_until(page, "document.querySelector('.sentence')?.textContent.endsWith('f is held by hand here.')", 30)
+    assert "f is held at 0.00 by hand; left to its parts it would be 0." in page.text_content(".why")
+    page.keyboard.press("Shift+ArrowRight")
+    wait_until(page, "!document.querySelector('.sentence').textContent.includes('held by hand')")

@@ -31,9 +31,9 @@ function lstmLines(frame) {
     forget,
     line(2, "i", "σ", "c_t−1"),
     line(3, "g", "tanh", ""),
-    { phase: 4, letter: "c", math: `c_t = ${inner}`, value: frame.c, numbers: `${fmt(f)} · ${bracketed(frame.c0)} + ${fmt(i)} · ${bracketed(g)}` },
+    { phase: 4, letter: "c", value: frame.c, ...zoned(frame, "c", inner, `${fmt(f)} · ${bracketed(frame.c0)} + ${fmt(i)} · ${bracketed(g)}`) },
     line(5, "o", "σ", "c_t"),
-    { phase: 5, letter: "h", math: `h_t = ${said}`, value: frame.h, numbers: has(frame, "project") ? "" : `${fmt(o)} · ${bracketed(frame.tanh_c)}` },
+    { phase: 5, letter: "h", value: frame.h, ...zoned(frame, "h", said, has(frame, "project") ? "" : `${fmt(o)} · ${bracketed(frame.tanh_c)}`) },
   ];
 }
 
@@ -44,8 +44,18 @@ function gruLines(frame) {
     gateLine(frame, 1, "r", "σ", `σ ( ${gateSum("r", frame)} )`),
     gateLine(frame, 2, "z", "σ", `σ ( ${gateSum("z", frame)} )`),
     { phase: 3, letter: "n", math: `n = tanh ( W_n x + b_n + ${inner} )`, value: n, numbers: "" },
-    { phase: 4, letter: "h", math: "h_t = z ⊙ h_t−1 + ( 1 − z ) ⊙ n", value: frame.h, numbers: `${fmt(z)} · ${bracketed(frame.h0)} + ${fmt(1 - z)} · ${bracketed(n)}` },
+    { phase: 4, letter: "h", value: frame.h, ...zoned(frame, "h", "z ⊙ h_t−1 + ( 1 − z ) ⊙ n", `${fmt(z)} · ${bracketed(frame.h0)} + ${fmt(1 - z)} · ${bracketed(n)}`) },
   ];
+}
+
+// With zoneout a part ζ of the old state stays; the frame then has the state as it was before that.
+function zoned(frame, state, inner, numbers) {
+  const fresh = frame[`${state}_new`];
+  if (fresh === undefined) return { math: `${state}_t = ${inner}`, numbers };
+  const old = frame[`${state}0`];
+  const stays = (frame[state] - fresh) / (old - fresh);
+  const told = Math.abs(old - fresh) > 1e-4 ? `${fmt(stays)} · ${bracketed(old)} + ${fmt(1 - stays)} · ${bracketed(fresh)}` : "";
+  return { math: `${state}_t = ζ ${state}_t−1 + ( 1 − ζ ) ( ${inner} )`, numbers: told };
 }
 
 function rnnLines(frame) {

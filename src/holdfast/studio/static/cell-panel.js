@@ -2,6 +2,7 @@
 
 import { h } from "./a11y.js";
 import { addsUp, equationsOf } from "./cell-equations.js";
+import { has } from "./cell-lstm.js";
 import { sumOf } from "./cell-say.js";
 import { fmt, fmtSigned, isSigned, percent } from "./colour.js";
 import { equation } from "./mathml.js";
@@ -62,13 +63,12 @@ function showWhy(place, frame, letter, go) {
   const value = letter === "h" ? frame.h : frame.gates[letter];
   const pre = frame.pre[letter];
   const rows = [h("h3", {}, words.why(letter, shown(letter, value)))];
-  if (!pre) rows.push(h("p.note", {}, words.tied));
+  if (!pre) rows.push(h("p.note", {}, frame.held?.includes(letter) ? words.held(letter, shown(letter, value), null) : words.tied));
   else {
     const parts = Object.entries(pre).filter(([, part]) => Number.isFinite(part));
     const most = Math.max(0.5, ...parts.map(([, part]) => Math.abs(part)));
     for (const [name, part] of parts) rows.push(barRow(name === "x" ? `“${frame.tok}”` : (words.parts[name] ?? name), part, most));
-    const squash = isSigned(letter) ? "tanh" : "σ";
-    rows.push(h("p.note.number", {}, addsUp(frame, letter, value) ? words.sum(fmtSigned(sumOf(pre)), squash, shown(letter, value)) : words.notASum));
+    rows.push(h("p.note.number", {}, resultOf(frame, letter, value)));
   }
   const pushes = frame.push?.[letter] ?? [];
   if (pushes.length) {
@@ -76,6 +76,15 @@ function showWhy(place, frame, letter, go) {
     rows.push(h("h3.sub", {}, words.pushers), h("div.pushers", {}, ...pushes.map(([unit, push]) => pusher(unit, push, most, go))));
   }
   keepFocus(place, rows);
+}
+
+// What the parts come to: the gate's value, or why they do not: it is held by hand, or something stands between.
+function resultOf(frame, letter, value) {
+  const sum = sumOf(frame.pre[letter]);
+  const free = isSigned(letter) ? Math.tanh(sum) : 1 / (1 + Math.exp(-sum));
+  const plain = !has(frame, "layer norm") && letter !== "n";
+  if (frame.held?.includes(letter)) return words.held(letter, shown(letter, value), plain ? shown(letter, free) : null);
+  return addsUp(frame, letter, value) ? words.sum(fmtSigned(sum), isSigned(letter) ? "tanh" : "σ", shown(letter, value)) : words.notASum;
 }
 
 // New rows take the place of old ones without losing the focus of who steps through them.

@@ -44,7 +44,7 @@ function sayLstm(frame, phase) {
     case 4:
       return say.update(sum(kept, added, frame.c), has(frame, "layer norm state") || has(frame, "zoneout") ? fmt(frame.c) : null);
     case 5:
-      return say.output(fmt(o), fmt(frame.h), Math.abs(frame.c) > 0.3 && o < 0.2 ? "hidden" : o > 0.5 ? "said" : "partly");
+      return say.output(fmt(o), fmt(frame.h), told(frame));
     default:
       return say.whole(frame.tok, frame.unit, percent(f), fmt(frame.c0), fmtSigned(added), fmt(frame.c));
   }
@@ -76,6 +76,13 @@ function sayRnn(frame, phase) {
   if (phase === 3) return say.squash(fmt(sumOf(frame.pre.h)), fmt(frame.h));
   if (phase === 5) return say.outputState(fmt(frame.h));
   return say.wholeRnn(frame.tok, frame.unit, fmt(frame.h0), fmt(frame.h));
+}
+
+// How much of an LSTM's memory is said: an empty memory says nothing, however open its gate.
+function told({ c, gates }) {
+  if (Math.abs(c) < 0.05) return "empty";
+  if (gates.o < 0.2) return Math.abs(c) > 0.3 ? "hidden" : "little";
+  return gates.o > 0.5 ? "said" : "partly";
 }
 
 /** "−0.12 + 0.82 = 0.70", with ≈ where the rounded numbers do not add up. */

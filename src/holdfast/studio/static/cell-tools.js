@@ -2,12 +2,13 @@
 
 import { h } from "./a11y.js";
 import { fmt } from "./colour.js";
+import { copyText } from "./game-keep.js";
 import { readClamps, writeClamps } from "./store.js";
 import { panel as words } from "./strings-cell.js";
 
 const ROWS = 64;
 
-/** Makes the row of tools; `show(seen)` gives it {frame, lanes, letters, trace, state}. */
+/** Makes the row of tools; `show(seen)` gives it {frame, lanes, letters, lanesOf: {trace, unit}, state}. */
 export function makeTools(context) {
   let seen = null;
   const copy = h("button.button", { type: "button", onclick: () => copyNumbers() }, words.copy);
@@ -19,9 +20,10 @@ export function makeTools(context) {
   const place = h("div.table-wrap", { hidden: true, tabindex: 0, role: "region", "aria-label": words.table });
 
   async function copyNumbers() {
-    await navigator.clipboard.writeText(JSON.stringify(seen.frame, null, 1));
-    context.announce(words.copied);
-    copy.textContent = "✓";
+    if (!seen?.frame) return;
+    const done = await copyText(JSON.stringify(seen.frame, null, 1));
+    context.announce(done ? words.copied : words.copyFailed);
+    copy.textContent = done ? "✓" : words.copyFailed;
     setTimeout(() => (copy.textContent = words.copy), 1500);
   }
 
@@ -34,9 +36,10 @@ export function makeTools(context) {
 
   function fill() {
     if (place.hidden || !seen?.lanes) return;
-    const { lanes, letters, trace, state } = seen;
+    const { lanes, letters, state } = seen;
+    const { trace } = seen.lanesOf;
     const from = Math.max(0, Math.min(state.t - ROWS / 2, trace.T - ROWS));
-    const head = h("tr", {}, ...["word", "#", ...letters].map((name) => h("th", { scope: "col" }, name)));
+    const head = h("tr", {}, ...[words.token, "#", ...letters].map((name) => h("th", { scope: "col" }, name)));
     const rows = trace.tokens.slice(from, from + ROWS).map(([token], n) => {
       const cells = letters.map((letter) => h("td.number", {}, fmt(lanes[letter].data[from + n], 4)));
       return h("tr" + (from + n === state.t ? ".now" : ""), {}, h("td", {}, token), h("td", {}, String(from + n + 1)), ...cells);
@@ -46,19 +49,21 @@ export function makeTools(context) {
 
   function save() {
     if (!seen?.lanes) return;
-    const { lanes, letters, trace, state } = seen;
+    const { lanes, letters } = seen;
+    const { trace, unit } = seen.lanesOf;
     const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
     const lines = trace.tokens.map(([token], t) => [t + 1, quoted(token), ...letters.map((letter) => lanes[letter].data[t])].join(","));
     const text = ["step,token," + letters.join(","), ...lines].join("\n") + "\n";
-    const link = h("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: `unit-${state.u}.csv` });
+    const link = h("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: `unit-${unit}.csv` });
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
   function forget() {
+    if (!seen?.frame) return;
     const { l, d, u, t } = context.state;
     const gate = seen.frame.family === "gru" ? "z" : "f";
-    const others = readClamps(context.state.cl).filter((c) => !(c.layer === l && c.unit === u && c.from === t && c.gate === gate));
+    const others = readClamps(context.state.cl).filter((c) => !(c.layer === l && c.direction === d && c.unit === u && c.from === t && c.gate === gate));
     const clamps = [...others, { layer: l, direction: d, unit: u, gate, from: t, to: t + 1, value: 0 }];
     context.setState({ cl: writeClamps(clamps), ph: 1 });
   }
@@ -75,4 +80,10 @@ export function makeTools(context) {
       fill();
     },
   };
+}
+
+/** The gates of the unit looked at that are held by hand at step t. */
+export function heldGates({ cl, l, d, u }, t) {
+  const here = readClamps(cl).filter((c) => c.layer === l && c.direction === d && c.unit === u && c.from <= t && t < c.to);
+  return [...new Set(here.map((clamp) => clamp.gate))];
 }

@@ -2,6 +2,7 @@
 
 import { h } from "./a11y.js";
 import { fmt } from "./colour.js";
+import { latest } from "./latest.js";
 import { keepersOf } from "./settle.js";
 import { panel as words } from "./strings-cell.js";
 
@@ -27,21 +28,25 @@ export function makeUnits(go) {
       const hidden = trace.layers[state.l]?.hidden ?? 1;
       number.max = hidden - 1;
       if (document.activeElement !== number) number.value = Math.max(0, state.u);
-      back.disabled = state.u <= 0;
-      forward.disabled = state.u >= hidden - 1;
+      const [first, last] = [state.u <= 0, state.u >= hidden - 1];
+      if ((first && document.activeElement === back) || (last && document.activeElement === forward)) (first ? forward : back).focus();
+      back.disabled = first;
+      forward.disabled = last;
       fillLayers(layer, trace, state);
       for (const chip of keepers.querySelectorAll("button")) chip.setAttribute("aria-pressed", String(Number(chip.dataset.unit) === state.u));
       keepers.hidden = trace.alternatives === 0 || !store.key() || keepers.children.length === 0;
     },
-    async find({ state, store }, trace) {
+    find: latest(async (still, { state, store }, trace) => {
       keepers.replaceChildren();
       if (trace.alternatives === 0) return;
       const { units, steps } = await keepersOf(store, trace, { layer: state.l, direction: state.d });
+      if (!still()) return;
       const chips = units.slice(0, KEEPERS).filter((unit) => steps[unit] > 0).map((unit) => keeper(unit, steps[unit], go));
       keepers.replaceChildren(h("span.note", {}, words.keepers(store.key())), ...chips);
-    },
-    async tell({ state, store }, trace, noun) {
+    }),
+    async tell(still, { state, store }, trace, noun) {
       const found = await store.ask("get", "facts", { layer: state.l, direction: state.d, unit: Math.max(0, state.u) });
+      if (!still()) return;
       const told = words.facts;
       const hidden = trace.layers[state.l]?.hidden ?? 0;
       const parts = [

@@ -9,9 +9,10 @@ import { makePanel } from "./cell-panel.js";
 import { litPhase } from "./cell-parts.js";
 import { phasesOf, sentence, speech } from "./cell-say.js";
 import { makeStrip } from "./cell-strip.js";
-import { makeTools } from "./cell-tools.js";
+import { heldGates, makeTools } from "./cell-tools.js";
 import { makeTransport } from "./cell-transport.js";
 import { makeUnits } from "./cell-units.js";
+import { latest } from "./latest.js";
 import { cell as pictureWords, panel as words } from "./strings-cell.js";
 
 const COMPACT_BELOW = 680;
@@ -74,7 +75,7 @@ export function mount(root, context) {
     const phase = litPhase(time);
     if (phase === shownPhase) return;
     shownPhase = phase;
-    says.textContent = sentence(frame, phase);
+    says.textContent = sentence(frame, phase) + (frame.held?.length ? words.heldHere(frame.held) : "");
     panel.show(frame, phase, answers());
   }
 
@@ -150,6 +151,7 @@ export function mount(root, context) {
   }
 
   function stepPhase(by) {
+    if (!seen.frame) return;
     const phases = [...phasesOf(seen.frame), 6];
     const at = phases.indexOf(context.state.ph);
     const next = at + by;
@@ -160,15 +162,17 @@ export function mount(root, context) {
   function jump() {
     const lane = seen.lanes?.c ?? seen.lanes?.h;
     if (!lane) return;
+    const before = seen.lanesOf.backward ? 1 : -1; // where a backward layer comes from
     let [best, size] = [0, -1];
     lane.data.forEach((value, t) => {
-      const change = Math.abs(value - (t ? lane.data[t - 1] : 0));
+      const change = Math.abs(value - (lane.data[t + before] ?? 0));
       if (change > size) [best, size] = [t, change];
     });
     go({ t: best, ph: 4 });
   }
 
   function wordField() {
+    if (!seen.trace) return;
     const field = h("input.field", { type: "number", min: 1, max: seen.trace?.T ?? 1, "aria-label": words.goTo });
     field.addEventListener("keydown", (event) => {
       if (!["Enter", "Escape"].includes(event.key)) return;
@@ -190,8 +194,7 @@ export function mount(root, context) {
       const trace = await store.trace();
       const frame = await store.frames(state.t);
       if (turn !== wanted || !frame) return;
-      const fresh = seen.trace !== trace;
-      Object.assign(seen, { trace, frame });
+      Object.assign(seen, { trace, frame: { ...frame, held: heldGates(state, frame.t) } });
       if (!clock.playing) {
         if (changed.has("ph") && greeted) run(state.ph);
         else if (litPhase(clock.time) !== state.ph) clock.time = restTime(state.ph);
@@ -200,8 +203,9 @@ export function mount(root, context) {
       show();
       context.problem(null, root);
       greet();
-      if (fresh || changed.has("u") || changed.has("l") || changed.has("d")) await loadLanes(turn, trace);
-      if (turn === wanted && (fresh || changed.has("l") || changed.has("d"))) await units.find(context, trace);
+      const place = [trace.id, state.l, state.d];
+      await loadLanes(JSON.stringify([...place, state.u]), trace, state);
+      if (turn === wanted) await units.find(JSON.stringify([...place, state.k]), context, trace);
       if (turn === wanted) units.show(context, trace);
     } catch (error) {
       if (turn !== wanted || isAbort(error)) return;
@@ -210,18 +214,18 @@ export function mount(root, context) {
     }
   }
 
-  async function loadLanes(turn, trace) {
-    const { state, store } = context;
+  const loadLanes = latest(async (still, trace, state) => {
+    const { store } = context;
     const lanes = await store.ask("tensors", `unit/${Math.max(0, state.u)}`, { layer: state.l, direction: state.d });
-    if (turn !== wanted) return;
+    if (!still()) return;
     const order = ["c", ...(lanes.c ? store.model.gates.replace(/[ch]/g, "") : store.model.gates), "h"];
     const letters = [...new Set(order)].filter((letter) => lanes[letter]);
-    Object.assign(seen, { lanes, letters });
+    Object.assign(seen, { lanes, letters, lanesOf: { trace, unit: state.u, backward: state.d === "backward" } });
     stripTitle.textContent = words.strip(state.u, noun());
     strip.show(lanes, trace, letters, words.strip(state.u, noun()), noun());
-    tools.show({ ...seen, state });
-    await units.tell(context, trace, noun());
-  }
+    tools.show({ ...seen, state: context.state });
+    await units.tell(still, context, trace, noun());
+  });
 
   // What a fresh page draws while the model is still being loaded: the recorded frame of the same model and text.
   async function beforehand() {

@@ -2,6 +2,7 @@
 
 import { ApiError, isAbort } from "./api.js";
 import { colour } from "./colour.js";
+import { equationsOf } from "./cell-equations.js";
 import { sentence } from "./cell-say.js";
 import { memoryQuestion } from "./memory-question.js";
 import { cardTexts as texts } from "./strings-export.js";
@@ -83,7 +84,7 @@ export async function cellCard(context) {
   for (const [letter, formula, value] of equations(frame)) {
     const x = compact ? 640 : 810;
     add(card, "rect", { x, y: y - 26, width: 6, height: 36, rx: 3, fill: css(`--part-${letter}`) });
-    text(card, formula, { x: x + 18, y, size: 20, family: "serif", italic: true });
+    text(card, formula, { x: x + 18, y, size: sizeFor(formula, WIDTH - EDGE - 84 - x), family: "serif", italic: true });
     text(card, value, { x: WIDTH - EDGE, y, size: 22, weight: 700, anchor: "end" });
     y += 58;
   }
@@ -91,15 +92,20 @@ export async function cellCard(context) {
   return card;
 }
 
-/** The equations of a frame's cell as [letter, formula, value], in the order they are read. */
+/** The equations of a frame's cell as [letter, formula, value], in the order they are read; weights without their names. */
 export function equations(frame) {
-  const gate = (letter, squash) => [letter, `${letter} = ${squash}(W x + R h + b)`, colour.fmt(frame.gates[letter])];
-  const state = (letter, formula) => [letter, formula, colour.fmtSigned(frame[letter])];
-  if (frame.family === "lstm") {
-    return [gate("f", "σ"), gate("i", "σ"), gate("g", "tanh"), state("c", "c = f ⊙ c + i ⊙ g"), gate("o", "σ"), state("h", "h = o ⊙ tanh c")];
-  }
-  if (frame.family === "gru") return [gate("r", "σ"), gate("z", "σ"), ["n", "n = tanh(W x + r ⊙ R h + b)", colour.fmt(frame.gates.n)], state("h", "h = (1 − z) ⊙ n + z ⊙ h")];
-  return [state("h", "h = tanh(W x + R h + b)")];
+  return equationsOf(frame).map(({ letter, math, value }) => {
+    const steps = math.replaceAll("_t−1", "ₜ₋₁").replaceAll("_t", "ₜ");
+    const formula = steps.replaceAll(/_\w+/g, "").replaceAll("( ", "(").replaceAll(" )", ")").replaceAll(/(σ|tanh|relu|LN) \(/g, "$1(");
+    return [letter, formula, "ch".includes(letter) ? colour.fmtSigned(value) : colour.fmt(value)];
+  });
+}
+
+// The size at which a formula fits its room.
+function sizeFor(formula, room) {
+  let size = 20;
+  while (size > 11 && measurer(size)(formula) > room) size -= 1;
+  return size;
 }
 
 function makeCard() {
