@@ -6,7 +6,8 @@
 
 A test with `page` fails on whatever the console calls an error, on failed requests, on answers from 400 on, and on any
 request that leaves this machine; `expected` is a list to which it adds regular expressions of those that it means to
-cause. `client` asks the API without a browser. Without Chromium the tests with `page` are skipped.
+cause. `client` asks the API without a browser. Without Chromium the tests with `page` are skipped, and fail where
+HOLDFAST_REQUIRE_BROWSER=1.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -115,9 +117,12 @@ def client(studio: RunningStudio) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def chromium():
     """Return a Chromium started by Playwright."""
+    required = os.environ.get("HOLDFAST_REQUIRE_BROWSER") == "1"
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
-        pytest.skip("there is no Chromium here (Debian: apt-get install chromium)")
+        (pytest.fail if required else pytest.skip)("there is no Chromium here (Debian: apt-get install chromium)")
+    if required:
+        import_module("playwright.sync_api")
     playwright = pytest.importorskip("playwright.sync_api", reason="the tests of the page need Playwright")
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)

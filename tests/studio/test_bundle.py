@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load
 
 from holdfast.errors import ConfigError
+from holdfast.inside.clamping import Clamp
 from holdfast.studio import bundle
 from holdfast.studio.bundle import MOST_BYTES, html_of
 from holdfast.studio.subject import open_subject, shipped
@@ -113,6 +114,24 @@ def test_a_model_of_another_task_finds_its_text_in_the_file(offline):
     page.wait_for_selector("#view >> text=film")
     page.wait_for_selector("#view >> text=/c = .?[0-9.]+/")
     assert "Not in this file" not in page.inner_text("body")
+
+
+def test_a_tagger_with_a_word_finds_its_text_in_the_file(offline):
+    tagger = open_subject(Path(__file__).resolve().parents[1] / "tasks" / "frozen" / "tag-1")
+    page = offline(html_of([tagger], "Alice saw Paris.", word="Paris", instead=["Rome"], state="v=memory"))
+    page.wait_for_selector("#view >> text=/c = .?[0-9.]+/")
+    assert "Not in this file" not in page.inner_text("body")
+
+
+def test_forced_gates_stay_forced_in_the_file(lstm, offline):
+    clamps = [Clamp("modules_by_name.recurrent", 0, "forward", "f", [48], range(5, 6), 0.0)]
+    content = html_of([lstm], TEXT, word="France", instead=["Spain"], state="v=cell&m=lstm&u=48&t=5", clamps=clamps)
+    page = offline(content)
+    page.wait_for_selector("math")
+    frame = lstm.run(lstm.read(TEXT), clamps).frame(0, "forward", 5, 48)
+    assert shown(frame["c"]) != shown(lstm.run(lstm.read(TEXT)).frame(0, "forward", 5, 48)["c"])
+    assert shown(frame["c"]) in page.inner_text("#view")
+    assert "Gates were forced in this run (units: 1)" in page.inner_text(".export-note")
 
 
 def test_nothing_in_a_text_ends_the_data_or_runs(lstm):

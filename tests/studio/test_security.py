@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
+from holdfast.studio import server
+from holdfast.studio.gradient_runs import GradientRuns
 from holdfast.studio.pages import page_file
 from holdfast.studio.problem import Problem
-from holdfast.studio.security import HEADERS, MOST_BODY
+from holdfast.studio.security import HEADERS, MOST_BODY, Gate
 
 PATHS = ["/", "/static/app.js", "/api/1/models", "/api/1/trace/0/maps", "/nothing"]
 
@@ -71,6 +74,42 @@ def test_token_is_swapped_for_a_strict_cookie_that_is_not_the_token(studio):
     assert stranger.status_code == 403
 
 
+@pytest.mark.parametrize(
+    "others", ['theme={"a": "b"}', "user=John Smith", "x=\xe4", 'quoted="a', "holdfast_studio_8765=old", "=;;"]
+)
+def test_cookies_of_other_servers_do_not_lock_the_reader_out(others):
+    gate = Gate(8765)
+    headers = {"host": "127.0.0.1:8765", "cookie": f"{others}; {gate.cookie}={gate.pass_key}; last={{}}"}
+    gate.check("GET", headers)
+    with pytest.raises(Problem, match="not been let in"):
+        gate.check("GET", headers | {"cookie": f"{others}; not_{gate.cookie}={gate.pass_key}"})
+
+
+@pytest.mark.parametrize("query", ["xtoken=1", "a=token=1", "a=1&xtoken=", "%20token=1"])
+def test_only_a_field_named_token_stands_for_the_cookie(studio, query):
+    assert httpx.get(f"{studio.base}/?{query}").status_code == 403
+
+
+def test_printed_token_is_good_again_and_the_browsers_own_once():
+    gate = Gate(8765)
+    token = gate.address_once().split("token=")[1]
+    assert token != gate.token
+    assert [gate.admits(token), gate.admits(token)] == [True, False]
+    assert [gate.admits(gate.token), gate.admits(gate.token), gate.admits("é")] == [True, True, False]
+
+
+def test_the_browser_is_opened_with_a_token_that_is_good_once(monkeypatch, capsys):
+    import uvicorn
+
+    opened = []
+    monkeypatch.setattr(server.webbrowser, "open", opened.append)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
+    server.serve(port=0)
+    printed = capsys.readouterr().out.splitlines()[-1]
+    assert opened[0].split("token=")[0] == printed.split("token=")[0]
+    assert opened[0] != printed
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "127.0.0.1.evil.example:{port}", ""])
 @pytest.mark.parametrize("path", ["/", "/api/1/models", "/?token={token}"])
 def test_other_host_names_are_refused(studio, own, host, path):
@@ -117,6 +156,7 @@ def test_page_itself_is_answered(studio, own):
         "/tours/../app.js",
         "/tours/..%2fapp.js",
         "/static/a/b/c/d/e.js",
+        "/static/" + "a" * 300 + ".js",
     ],
 )
 def test_no_trick_leaves_the_folder_or_lists_it(studio, own, path):
@@ -180,6 +220,49 @@ def test_broken_bodies_are_told_apart(client, content, kind, status):
     answer = client.post("/api/1/trace", content=content, headers={"content-type": kind})
     assert answer.status_code == status, answer.text
     answer.json()
+
+
+@pytest.mark.parametrize(
+    "clamps",
+    [
+        5,
+        [1],
+        {"gate": "f"},
+        [{"unit": 1, "value": 0}],
+        [{"gate": 1, "unit": 1, "value": 0}],
+        [{"gate": "f", "unit": "x"}],
+    ],
+)
+def test_broken_clamps_are_refused(client, clamps):
+    for path, body in (("complete", {"models": ["lstm"]}), ("trace", {"model": "lstm"})):
+        answer = client.post(f"/api/1/{path}", json={**body, "text": "I grew up", "clamps": clamps})
+        assert answer.status_code == 400, answer.text
+
+
+def test_unit_of_a_clamp_may_be_a_number_as_text(client):
+    clamps = [{"gate": "f", "unit": "1", "value": 0}]
+    trace = client.post("/api/1/trace", json={"model": "lstm", "text": "I grew up", "clamps": clamps}).json()
+    frame = client.get(f"/api/1/trace/{trace['id']}/frames?unit=1").json()["frames"][0]
+    assert frame["gates"]["f"] == 0
+
+
+def test_a_setting_beyond_all_numbers_is_refused(client):
+    assert client.post("/api/1/gradient", json={"length": 10**400}).status_code == 422
+
+
+def test_a_run_of_a_strange_name_is_not_found():
+    runs = GradientRuns()
+    runs._run = SimpleNamespace(id="a")
+    assert runs.find("é") is None
+    assert runs.find("a") is runs._run
+
+
+@pytest.mark.parametrize("state", ["l=²", "l=" + "1" * 5000, "u=1&l=x", "u=²", "l=1.5&u=-1"])
+def test_a_broken_fragment_is_read_as_none(client, state):
+    trace = client.post("/api/1/trace", json={"model": "rnn", "text": "I grew up"}).json()["id"]
+    for kind in ("csv", "html"):
+        answer = client.post("/api/1/export", json={"kind": kind, "trace": trace, "state": state})
+        assert answer.status_code == 200, answer.text
 
 
 def test_other_methods_are_refused(client):

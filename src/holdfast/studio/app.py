@@ -60,9 +60,11 @@ async def _first_page(request: Request) -> Response:
     token = request.query_params.get("token")
     if token is None:
         return await _file(request, "index.html")
-    if not request.app.state.gate.knows(token):
+    if not request.app.state.gate.admits(token):
         raise Problem(
-            403, "This token is not the one of the running Studio.", "Open the address it printed when it was started."
+            403,
+            "This token is not the one of the running Studio, or was good once and has been used.",
+            "Open the address that `holdfast studio` printed in the terminal.",
         )
     headers = {"set-cookie": request.app.state.gate.set_cookie(), "cache-control": "no-store"}
     return RedirectResponse("/", 303, headers)

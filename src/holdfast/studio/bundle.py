@@ -26,6 +26,7 @@ from holdfast.studio.run import DIRECTIONS
 from holdfast.studio.studio import Studio
 from holdfast.studio.subject import Subject
 from holdfast.studio.traces import Kept
+from holdfast.studio.whole_word import whole_word
 
 MOST_BYTES = 5_000_000
 MAP_BYTES = 1_500_000
@@ -34,7 +35,7 @@ FRAME_BYTES = 1_200_000
 """Of the frames, packed."""
 MOST_FACTS = 256
 MOST_FLOATS = 262_144  # of one letter, for the page to ask for floats and not for bytes
-MOST_ALTERNATIVES = 3  # as many as the page itself asks for
+MOST_ALTERNATIVES, LONGEST_WITH_ALTERNATIVES = 3, 20_000  # as the page itself asks (static/store.js)
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _SCRIPT = re.compile(r'<script type="module">(.*?)</script>', re.DOTALL)
 
@@ -47,6 +48,7 @@ def html_of(
     instead: Sequence[str] = (),
     state: str = "",
     note: str = "",
+    clamps: Sequence[Any] = (),
 ) -> str:
     """Run models over a text (or a series' CSV) and return the page with what they did in it.
 
@@ -56,6 +58,7 @@ def html_of(
         word: The word whose memory is looked for, "" for none, and `instead`, what can stand in its place.
         state: The page's state as its address holds it, such as "v=memory&t=5".
         note: A sentence above the page.
+        clamps: Gates to force (`holdfast.inside.Clamp`), named as they are in the first model; the page says so.
 
     Raises:
         DataError: the text is empty, or not even its beginning fits.
@@ -63,16 +66,51 @@ def html_of(
     """
     text, said = _cut(subjects, text)
     others = list(instead)[:MOST_ALTERNATIVES] if word else []
-    versions = [re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", lambda _, one=one: one, text) for one in others]
     studio = Studio(subjects)
+    forced, asked_so = _forced(subjects[0], clamps)
     traced = []
     for subject in subjects:
-        question: dict[str, Any] = {"model": subject.id, subject.reads: text}
-        if versions and subject.reads == "text":
-            question["alternatives"] = versions
-        traced.append((question, tracing.make_trace(studio, Asked(question))))
+        question = _question(subject, text, [word, *others])
+        reply = tracing.make_trace(studio, Asked(question | {"clamps": forced}))
+        traced.append((question | ({"clamps": asked_so} if forced else {}), reply))
+    if forced:
+        state = f"{state}&cl=" + ";".join(",".join(map(str, one.values())) for one in asked_so)
+        said = f"{said} Gates were forced in this run (units: {len(asked_so)}).".strip()
     info = _info(studio, text, word, others)
     return page_of(studio, traced, info, state, " ".join(filter(None, (note, said))))
+
+
+def _question(subject: Subject, text: str, words: Sequence[str]) -> dict[str, Any]:
+    """Return the question about a text that the page asks (`store.question`): of `words`, the key word and others.
+
+    The first of them that stands in the text is replaced by the others; only models of language are asked so.
+    """
+    question: dict[str, Any] = {"model": subject.id, subject.reads: text}
+    if subject.task != "language" or len(text.encode("utf-16-le")) // 2 >= LONGEST_WITH_ALTERNATIVES:
+        return question
+    key = next((one for one in words if one and whole_word(one).search(text)), "")
+    if key:
+        others = [one for one in words if one and one != key][:MOST_ALTERNATIVES]
+        question["alternatives"] = [whole_word(key).sub(lambda _, one=one: one, text) for one in others]
+    return question
+
+
+def _forced(subject: Subject, clamps: Sequence[Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return clamps as requests name them, and as the page does: a unit each, fields in its order (`readClamps`)."""
+    places = [(place.module, place.layer) for place in subject.description.places]
+    forced, asked_so = [], []
+    for one in clamps:
+        where = {"layer": places.index((one.name, one.layer)), "direction": one.direction}
+        rest = {"gate": one.gate, "from": one.steps[0], "to": one.steps[-1] + 1, "value": one.value}
+        forced.append(where | {"units": list(one.units)} | rest)
+        asked_so += [where | {"unit": unit} | rest for unit in one.units]
+    return forced, asked_so
+
+
+def number_in(fields: dict[str, str], name: str) -> int | None:
+    """Return a number of the page's state; None where it has none."""
+    found = re.fullmatch("[0-9]{1,9}", fields.get(name, ""))
+    return int(found[0]) if found else None
 
 
 def page_of(
@@ -173,8 +211,8 @@ def _wanted(kept: Kept, state: str) -> list[tuple[int, str, int]]:
     fields = dict(part.split("=", 1) for part in state.split("&") if "=" in part)
     places = kept.run.subject.description.places
     wanted = []
-    if fields.get("u", "").isdigit():
-        wanted.append((int(fields.get("l") or 0), fields.get("d", "forward"), int(fields["u"])))
+    if (unit := number_in(fields, "u")) is not None:
+        wanted.append((number_in(fields, "l") or 0, fields.get("d", "forward"), unit))
     orders = {}
     for layer, place in enumerate(places):
         for direction in DIRECTIONS[: place.directions]:

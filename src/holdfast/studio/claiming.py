@@ -42,7 +42,7 @@ def claim_of(studio: Studio, asked: Asked) -> dict[str, Any]:
 
     Raises:
         Problem: a model reads no texts, or the text is too long.
-        ConfigError: the word does not stand in the text.
+        ConfigError: the word does not stand in the text, or the direction is backward.
         DataError: another word changes how many tokens the text has.
     """
     from holdfast.inside.claims import claim, words_between

@@ -24,9 +24,14 @@ def clamps_of(subject: Subject, asked: Asked) -> list[Any]:
 
 
 def fits(subject: Subject, asked: Asked) -> bool:
-    """Return whether all the gates that a request forces without naming a model are there in this one."""
+    """Return whether all the gates that a request forces without naming a model are there in this one.
+
+    Raises:
+        Problem: what it names is no list of clamps.
+    """
     gates = subject.description.to_dict()["gates"]
-    return all(one.get("gate") in gates for one in asked.fields.get("clamps") or () if "model" not in one)
+    named = [Asked(one).text("gate") for one in asked.list_of("clamps", dict, MOST_CLAMPS, ()) if "model" not in one]
+    return all(gate in gates for gate in named)
 
 
 def _clamp_of(subject: Subject, asked: Asked) -> Any:
@@ -39,7 +44,7 @@ def _clamp_of(subject: Subject, asked: Asked) -> Any:
     start = asked.whole("from", 0, most=MOST_STEPS)
     end = asked.whole("to", start + 1, least=start + 1, most=MOST_STEPS)
     units = asked.list_of("units", int, place.hidden, () if "unit" in asked.fields else None)
-    units += [asked.fields["unit"]] if "unit" in asked.fields else []
+    units += [asked.whole("unit")] if "unit" in asked.fields else []
     for unit in units:
         Asked({"unit": unit}).whole("unit", most=place.hidden - 1)
     value = asked.number("value", least=-1e3, most=1e3)

@@ -34,8 +34,8 @@ def complete(studio: Studio, asked: Asked) -> dict[str, Any]:
         clamps = clamps_of(subject, asked) if fits(subject, asked) else []
         with studio.turn:
             subject.read(text)  # refuses what cannot be read
-            plain = _next(subject, text, k, target, [])
-            forced = _next(subject, text, k, target, clamps) if clamps else None
+            plain = _next(subject, text, k, target, [], bool(clamps))
+            forced = _next(subject, text, k, target, clamps, True) if clamps else None
             kind: Any = subject.kind
             unknown += kind.unknown_words(text)
         answers.append({"model": subject.id, **plain, "clamped": forced})
@@ -90,6 +90,8 @@ def attribute(studio: Studio, asked: Asked) -> dict[str, Any]:
         raise Problem(422, f"{subject.name} does not continue texts.", "Choose a language model.")
     text, target = asked.text("text"), asked.text("target", most=200).strip()
     with studio.turn:
+        kind: Any = subject.kind
+        text, target = kind.joined(text, target)
         reading = subject.read(text)
         if len(reading) > MOST_ATTRIBUTED:
             hint = f"Take a text of at most {MOST_ATTRIBUTED} tokens."
@@ -112,12 +114,15 @@ def language_models(studio: Studio, asked: Asked) -> list[Subject]:
     return subjects
 
 
-def _next(subject: Subject, text: str, k: int, target: str, clamps: list[Any]) -> dict[str, Any]:
+def _next(subject: Subject, text: str, k: int, target: str, clamps: list[Any], tokens: bool) -> dict[str, Any]:
+    """Return what comes next, in the model's own `tokens` or in words.
+
+    Whole words of other units are searched for in many calls, which forced gates do not fit: then tokens are compared.
+    """
     kind: Any = subject.kind
     with clamped(subject.network, clamps):
         whole_words = subject.description.units in ("words", "tokens")
-        # Whole words of other units are searched for in many calls, which forced gates do not fit.
-        top = kind.next_tokens(text, k) if whole_words or clamps else kind.estimator.complete(text, k)
+        top = kind.next_tokens(text, k) if whole_words or tokens else kind.estimator.complete(text, k)
         chances = kind.chances([text], target) if target else None
     return {"top": top, "target": None if chances is None else float(chances[0])}
 
@@ -127,6 +132,7 @@ def _curve(studio: Studio, subject: Subject, texts: dict[int, list[str]], target
     mean, low, high = [], [], []
     for versions in texts.values():
         with studio.turn:  # for each distance anew, so that others need not wait for the whole curve
+            subject.read(max(versions, key=len))  # refuses what is too long
             chances = kind.chances(versions, target)
         if chances is None:
             raise Problem(422, f"{subject.name} does not know the word {target!r}.", "Ask for a word it has met.")

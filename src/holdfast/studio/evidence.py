@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from holdfast.errors import ConfigError, DataError
 from holdfast.inside.claims import Held, Keeping, held_by, keeping
 from holdfast.inside.plot import recognised_share
+from holdfast.studio.whole_word import whole_word
 
 if TYPE_CHECKING:
     from holdfast.studio.run import Run
@@ -77,22 +78,23 @@ def gather(
 ) -> Evidence:
     """Run a text with a word, with others in its place, and in other orders of the sentences after it.
 
-    The first place where the word stands is replaced. `direction` must be "forward" for the word to lie in the past.
+    The first place where the word stands is replaced.
 
     Args:
         subject: A model of texts.
         text: The text.
         word: A word of the text.
         others: What can stand in its place, of as many tokens.
-        layer, direction: Whose state is looked at.
+        layer, direction: Whose state is looked at; forward, for the word to lie in the past.
         orders: How many orders; 0 looks at the text alone.
 
     Raises:
-        ConfigError: the word does not stand in the text, or the model reads no texts.
+        ConfigError: the word does not stand in the text, the model reads no texts, or the direction is backward.
         DataError: a replacement changes how many tokens the text has.
     """
     if subject.reads != "text":
         raise ConfigError(f"{subject.name} reads series: words are held by models of texts.")
+    _check_forward(direction)
     place, names = find_word(text, word), (word, *others)
     runs = _runs(subject, [_with(text, place, name) for name in names], names)
     start = max(t for t, (_, end) in enumerate(runs[0].reading.spans) if end <= place[1])
@@ -109,11 +111,12 @@ def gather_against(
     """Run a text and others that differ from it; the first token that differs is the word.
 
     Raises:
-        ConfigError: a text does not differ, or the model reads no texts.
+        ConfigError: a text does not differ, the model reads no texts, or the direction is backward.
         DataError: a text has another number of tokens.
     """
     if subject.reads != "text":
         raise ConfigError(f"{subject.name} reads series; texts are compared by models of texts.")
+    _check_forward(direction)
     runs = _runs(subject, [text, *against], [text, *against])
     labels = [run.reading.labels for run in runs]
     different = [[t for t, label in enumerate(row) if label != labels[0][t]] for row in labels[1:]]
@@ -123,6 +126,11 @@ def gather_against(
     states = np.stack([_memory(run, layer, direction) for run in runs])
     names = tuple(row[start] for row in labels)
     return Evidence(runs[0], names, start, states, keeping(states, start), None, 1 / len(names))
+
+
+def _check_forward(direction: str) -> None:
+    if direction != "forward":
+        raise ConfigError("A backward layer has not read the word yet where it comes after it. Look at forward.")
 
 
 def _with(text: str, place: tuple[int, int], name: str) -> str:
@@ -146,7 +154,7 @@ def find_word(text: str, word: str) -> tuple[int, int]:
     Raises:
         ConfigError: it does not.
     """
-    found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) if word.strip() else None
+    found = whole_word(word).search(text) if word.strip() else None
     if found is None:
         raise ConfigError(f"The word {word!r} does not stand in the text. Name one that does, as it is written there.")
     return found.span()

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from holdfast.studio.arrays import csv_bytes, npz_bytes
-from holdfast.studio.bundle import html_of
+from holdfast.studio.bundle import html_of, number_in
 from holdfast.studio.depict import draw_run
 from holdfast.studio.request import Asked, body_of
 from holdfast.studio.run import DIRECTIONS
@@ -48,7 +48,7 @@ def export(studio: Studio, asked: Asked) -> bytes:
     kind, kept = asked.one_of("kind", tuple(KINDS)), studio.traces.get(asked.text("trace"))
     state = asked.text("state", "")
     fields = dict(part.split("=", 1) for part in state.lstrip("#").split("&") if "=" in part)
-    layer = int(fields["l"]) if fields.get("l", "").isdigit() else 0
+    layer = number_in(fields, "l") or 0
     direction = fields["d"] if fields.get("d") in DIRECTIONS else "forward"
     if kind == "npz":
         return npz_bytes(kept.run)
@@ -57,10 +57,12 @@ def export(studio: Studio, asked: Asked) -> bytes:
     if kind == "png":
         return _picture(kept, layer, direction)
     word, instead = word_of(kept)
-    # The text is in the file itself; a fragment's own text would be asked for again.
-    shown = "&".join(f"{name}={value}" for name, value in fields.items() if name not in ("x", "b", "cl"))
+    # Text, words and forced gates are in the file itself; a fragment's own would be asked for again.
+    shown = "&".join(f"{name}={value}" for name, value in fields.items() if name not in ("x", "b", "k", "ka", "cl"))
     with studio.turn:
-        return html_of([kept.run.subject], kept.source, word=word, instead=instead, state=shown).encode()
+        return html_of(
+            [kept.run.subject], kept.source, word=word, instead=instead, state=shown, clamps=kept.run.clamps
+        ).encode()
 
 
 def word_of(kept: Kept) -> tuple[str, list[str]]:

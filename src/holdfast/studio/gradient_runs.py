@@ -133,7 +133,7 @@ class GradientRuns:
     def find(self, id: str) -> GradientRun | None:
         """Return the run of that name, if it is the last one."""
         run = self._run
-        return run if run is not None and secrets.compare_digest(run.id, id) else None
+        return run if run is not None and secrets.compare_digest(run.id.encode(), id.encode()) else None
 
     def close(self) -> None:
         """End what runs."""

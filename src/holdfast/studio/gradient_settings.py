@@ -8,6 +8,7 @@ from typing import Any
 
 from holdfast.spec import GATES
 from holdfast.studio.problem import Problem
+from holdfast.studio.request import shown
 
 TASKS = ("thirty", "latch", "adding")
 LIMITS: dict[str, tuple[float, float]] = {
@@ -60,7 +61,7 @@ class GradientSettings:
                 raise Problem(422, f"{name} is {value!r}.", f"Give a {'whole ' if whole else ''}number.")
             if not low <= value <= high:
                 hint = f"The Gradient view takes a {name} from {low:g} to {high:g}."
-                raise Problem(422, f"{name} is {value:g}.", hint, low if value < low else high)
+                raise Problem(422, f"{name} is {shown(value)}.", hint, low if value < low else high)
 
     @staticmethod
     def from_dict(given: Any) -> GradientSettings:

@@ -19,7 +19,7 @@ KINDS = {
     ".ico": "image/x-icon",
     ".txt": "text/plain; charset=utf-8",
 }
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*){0,3}")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}){0,3}")
 
 
 def page_file(name: str, folder: Path = STATIC) -> tuple[bytes, str, str]:

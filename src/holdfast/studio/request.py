@@ -27,7 +27,7 @@ class Asked:
         except ValueError:
             number = None
         if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
-            raise Problem(400, f"{name} must be a whole number from {least} to {most}, got {_shown(given)}.")
+            raise Problem(400, f"{name} must be a whole number from {least} to {most}, got {shown(given)}.")
         return number
 
     def number(self, name: str, default: float | None = None, *, least: float = -1e6, most: float = 1e6) -> float:
@@ -38,7 +38,7 @@ class Asked:
         """
         given = self.fields.get(name, default)
         if isinstance(given, bool) or not isinstance(given, int | float) or not least <= given <= most:
-            raise Problem(400, f"{name} must be a number from {least:g} to {most:g}, got {_shown(given)}.")
+            raise Problem(400, f"{name} must be a number from {least:g} to {most:g}, got {shown(given)}.")
         return float(given)
 
     def one_of(self, name: str, choices: Sequence[str], default: str | None = None) -> str:
@@ -49,7 +49,7 @@ class Asked:
         """
         given = self.fields.get(name, default)
         if given not in choices:
-            raise Problem(400, f"{name} must be one of {', '.join(choices)}, got {_shown(given)}.")
+            raise Problem(400, f"{name} must be one of {', '.join(choices)}, got {shown(given)}.")
         return given
 
     def text(self, name: str, default: str | None = None, most: int = 1_000_000) -> str:
@@ -60,7 +60,7 @@ class Asked:
         """
         given = self.fields.get(name, default)
         if not isinstance(given, str):
-            raise Problem(400, f"{name} must be a text, got {_shown(given)}.")
+            raise Problem(400, f"{name} must be a text, got {shown(given)}.")
         if len(given) > most:
             raise Problem(413, f"{name} has {len(given)} characters.", f"Give at most {most}.", most)
         return given.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -79,7 +79,7 @@ class Asked:
             isinstance(one, kind) and not isinstance(one, bool) for one in given
         )
         if wrong or given is None:
-            raise Problem(400, f"{name} must be a list of {wanted}, got {_shown(given)}.")
+            raise Problem(400, f"{name} must be a list of {wanted}, got {shown(given)}.")
         if len(given) > most:
             raise Problem(422, f"{name} has {len(given)} entries, and {most} are the most.", "", most)
         return list(given)
@@ -103,6 +103,7 @@ async def body_of(request: Any) -> Asked:
     return Asked(fields)
 
 
-def _shown(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+def shown(value: Any) -> str:
+    """Return a value as an error quotes it, shortened."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -29,8 +29,16 @@ def problem_response(problem: Problem, as_page: bool = False) -> Response:
 
 
 def json_response(value: Any, status: int = 200, background: BackgroundTask | None = None) -> Response:
-    """Return a value as JSON, every digit of its numbers kept. Infinite numbers are refused, as JSON has none."""
-    content = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    """Return a value as JSON, every digit of its numbers kept.
+
+    Raises:
+        Problem: a number is infinite or none, which JSON cannot hold.
+    """
+    try:
+        content = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except ValueError as error:
+        hint = "Give smaller numbers; if they are small, the model's own weights are broken."
+        raise Problem(422, "The network computed numbers that are infinite or none.", hint) from error
     headers = {"cache-control": "no-store"}
     return Response(content.encode("utf-8", "replace"), status, headers, "application/json", background)
 

@@ -1,4 +1,4 @@
-"""Who may ask what: this machine alone, this page alone. The token is in the first address only.
+"""Who may ask what: this machine alone, this page alone. A token is in the first address only.
 
 A web page elsewhere must reach neither the models nor the texts: requests are answered on 127.0.0.1 under the names in
 an allow-list (against DNS rebinding), with a cookie that only the printed address gives (HttpOnly, SameSite=Strict),
@@ -10,8 +10,8 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import parse_qsl
 
 from holdfast.studio.problem import Problem
 
@@ -39,17 +39,27 @@ SAFE = ("GET", "HEAD")
 class Gate:
     """What a request must show: the names it may ask for, the token of the first address, the cookie it is swapped for.
 
-    Cookies know no ports, so the port is in the cookie's name: two Studios do not take each other's.
+    The token is good as long as the server runs, for a second browser or one that has forgotten its cookies. What a
+    program is called with can be read by every user of the machine, so a browser that we start gets a token of its own,
+    which is good once. Cookies know no ports, so the port is in the cookie's name: two Studios do not take each
+    other's.
     """
 
     port: int
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     pass_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    once: set[str] = field(default_factory=set, compare=False)
 
     @property
     def address(self) -> str:
         """The address to open first."""
         return f"http://127.0.0.1:{self.port}/?token={self.token}"
+
+    def address_once(self) -> str:
+        """Return a first address whose token is good once."""
+        token = secrets.token_urlsafe(32)
+        self.once.add(token)
+        return f"http://127.0.0.1:{self.port}/?token={token}"
 
     @property
     def cookie(self) -> str:
@@ -64,9 +74,15 @@ class Gate:
         """Return the header that swaps the token for the cookie."""
         return f"{self.cookie}={self.pass_key}; Path=/; HttpOnly; SameSite=Strict"
 
-    def knows(self, token: str) -> bool:
-        """Return whether this is the token of the first address."""
-        return hmac.compare_digest(token.encode(), self.token.encode())
+    def admits(self, token: str) -> bool:
+        """Return whether this is the token of a first address; one that is good once is spent by it."""
+        if hmac.compare_digest(token.encode(), self.token.encode()):
+            return True
+        for good in self.once:
+            if hmac.compare_digest(token.encode(), good.encode()):
+                self.once.remove(good)
+                return True
+        return False
 
     def check(self, method: str, headers: dict[str, str]) -> None:
         """Refuse a request that does not come from our own page.
@@ -78,16 +94,18 @@ class Gate:
             raise Problem(403, "This name is not one the Studio answers to.", f"Open {self.hosts[0]} on this machine.")
         if method not in SAFE and headers.get("origin", "").lower() not in [f"http://{host}" for host in self.hosts]:
             raise Problem(403, "This request does not come from the Studio's own page.", "Use the page itself.")
-        try:
-            morsel = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            morsel = None
-        if morsel is None or not hmac.compare_digest(morsel.value.encode(), self.pass_key.encode()):
+        if not self._holds_cookie(headers.get("cookie", "")):
             raise Problem(
                 403,
                 "This browser has not been let in yet.",
                 "Open the address that `holdfast studio` printed in the terminal; it holds the token.",
             )
+
+    def _holds_cookie(self, cookies: str) -> bool:
+        # Other servers of this machine share the header and may write what no parser reads: only our own pair counts.
+        pairs = (pair.partition("=") for pair in cookies.split(";"))
+        keys = [value.strip() for name, _, value in pairs if name.strip() == self.cookie]
+        return any(hmac.compare_digest(key.encode(), self.pass_key.encode()) for key in keys)
 
 
 class Guard:
@@ -125,7 +143,10 @@ class Guard:
 
 
 def _brings_token(scope: Any) -> bool:
-    return scope["path"] == "/" and scope["method"] in SAFE and b"token=" in scope.get("query_string", b"")
+    if scope["path"] != "/" or scope["method"] not in SAFE:
+        return False
+    fields = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    return any(name == "token" for name, _ in fields)
 
 
 async def _read_body(headers: dict[str, str], receive: Any) -> Any:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from holdfast.errors import DataError, MissingDependencyError
 
 SEPARATORS = (",", ";", "\t")
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def table_of(text: str) -> Any:
     """Return the text of a CSV as a pandas frame; columns without a name become "0", "1", ...
 
     Raises:
-        DataError: it is no CSV.
+        DataError: it is no CSV, or has no rows.
         MissingDependencyError: pandas is not installed.
     """
     try:
@@ -31,6 +32,8 @@ def table_of(text: str) -> Any:
         frame = pd.read_csv(io.StringIO(text), sep=separator, header=0 if headed else None, skipinitialspace=True)
     except ValueError as error:  # pandas' own errors are ValueErrors
         raise DataError(f"This is no CSV: {str(error).strip()}. Give a row a step, a column a number.") from error
+    if not len(frame):
+        raise DataError("There are no rows of numbers. Give a row a step, a column a number.")
     frame.columns = [str(name).strip() for name in frame.columns]
     return frame
 
@@ -39,17 +42,18 @@ def numbers_of(frame: Any, columns: list[str]) -> NDArray[np.float64]:
     """Return columns of a frame as numbers [T, I].
 
     Raises:
-        DataError: a field is no finite number; names column and row.
+        DataError: a field is no finite number, or one that float32 does not hold; names column and row.
     """
     import pandas as pd
 
     found = np.empty((len(frame), len(columns)))
     for place, name in enumerate(columns):
         values = np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=np.float64)
-        wrong = ~np.isfinite(values)
+        wrong = ~(np.abs(values) <= LARGEST)
         if wrong.any():
             row = int(wrong.argmax())
-            raise DataError(f"Column {name!r}, row {row + 1}: {str(frame[name].iloc[row])!r} is no number. Mend it.")
+            why = "too large for float32. Give smaller ones" if np.isfinite(values[row]) else "no number. Mend it"
+            raise DataError(f"Column {name!r}, row {row + 1}: {str(frame[name].iloc[row])!r} is {why}.")
         found[:, place] = values
     return found
 

@@ -49,7 +49,7 @@ def serve(folders: Sequence[str | Path] = (), port: int | None = None, *, browse
         print("Holdfast Studio is at this address, for this machine alone. Ctrl-C ends it.", flush=True)
         print(gate.address, flush=True)
         if browser:
-            webbrowser.open(gate.address)
+            webbrowser.open(gate.address_once())
         config: Any = uvicorn.Config(
             make_app(studio, gate), log_level="warning", access_log=False, server_header=False, ws="none",
             timeout_graceful_shutdown=2, timeout_keep_alive=30,

@@ -106,6 +106,8 @@ class Subject:
             what = "a few words" if self.reads == "text" else "some rows of numbers"
             raise DataError(f"There is nothing to read: the {self.reads} is empty. Type {what} first.")
         reading = self.kind.read(text, table)
+        if not len(reading):
+            raise DataError(f"There is nothing to read: this {self.reads} has no steps. Give one or more.")
         if len(reading) > MOST_STEPS:
             raise DataError(
                 f"This has {len(reading)} steps, and at most {MOST_STEPS} are traced at once. Give a part of it."

@@ -96,15 +96,18 @@ def maps_of(studio: Studio, id: str, asked: Asked) -> bytes:
 
 
 def unit_of(studio: Studio, id: str, unit: int, asked: Asked) -> bytes:
-    """Return every gate and state of one unit as float32 lanes [T]."""
+    """Return every gate and state of one unit as float32 lanes [T].
+
+    A projected layer has fewer h than c: what a unit lacks is left out.
+    """
     kept = studio.traces.get(id)
     run, (layer, direction) = kept.version(_alternative(asked)), place_of(asked)
     traced = run.layer(layer, direction)
-    lanes = {}
-    for letter, values in traced.values.items():
-        if not 0 <= unit < values.shape[2]:
-            raise Problem(404, f"There is no unit {unit}.", f"This layer has {values.shape[2]}, counted from 0.")
-        lanes[letter] = values[: len(run), 0, unit].float().cpu().numpy()
+    units = max(values.shape[2] for values in traced.values.values())
+    if not 0 <= unit < units:
+        raise Problem(404, f"There is no unit {unit}.", f"This layer has {units}, counted from 0.")
+    held = {letter: values for letter, values in traced.values.items() if unit < values.shape[2]}
+    lanes = {letter: values[: len(run), 0, unit].float().cpu().numpy() for letter, values in held.items()}
     return pack(lanes, {"unit": str(unit)})
 
 

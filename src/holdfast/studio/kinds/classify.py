@@ -17,7 +17,10 @@ from holdfast.tasks.estimator import evaluating
 
 
 class ClassifyKind(AbstractKind):
-    """Reads one example; one that reads one way alone can say after each step what it holds likeliest by then."""
+    """Reads one example; one that reads one way alone can say after each step what it holds likeliest by then.
+
+    One that reads both ways, or whose gates were forced, says it after the last step alone.
+    """
 
     @classmethod
     def load(cls, folder: Path) -> ClassifyKind:
@@ -36,7 +39,9 @@ class ClassifyKind(AbstractKind):
 
     def top(self, run: Run, t: int, k: int) -> list[tuple[str, float]]:
         chances = run.outputs["whole"]
-        if not self.estimator.config.bidirectional and t < len(run) - 1:
+        if t < len(run) - 1:
+            if self.estimator.config.bidirectional or run.clamps:
+                return []
             if run.outputs["steps"] is None:
                 run.outputs["steps"] = list(stream_probabilities(self.estimator.model, run.reading.batch))
             chances = run.outputs["steps"][t]

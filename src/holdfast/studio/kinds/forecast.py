@@ -53,6 +53,8 @@ class ForecastKind(AbstractKind):
         return None  # the forecast itself reads frozen layers, which are not recorded
 
     def answer(self, run: Run) -> dict[str, Any]:
+        if run.outputs is None and run.clamps:
+            return {}  # the forecast would be made without the forced gates
         if run.outputs is None:
             with torch.no_grad():
                 run.outputs = self.estimator.predict(run.reading.batch[0], level=[LEVEL])

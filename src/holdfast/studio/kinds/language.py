@@ -16,6 +16,8 @@ from holdfast.tasks.estimator import evaluating
 from holdfast.tasks.language.task import LanguageModel
 
 WHOLE = ("words", "tokens")
+MOST_AT_ONCE = 100_000
+"""Steps that are read in one call to compare texts, padding included; a longer text is read alone."""
 
 
 class LanguageKind(AbstractKind):
@@ -55,11 +57,23 @@ class LanguageKind(AbstractKind):
         None where the vocabulary does not hold the word.
         """
         tokenizer = self.estimator.tokenizer
-        apart = tokenizer.units in WHOLE
-        wanted = tokenizer.encode(target if apart else f" {target}")
+        pairs = [self.joined(text, target) for text in texts]
+        wanted = tokenizer.encode(pairs[0][1])
         if not len(wanted) or (tokenizer.unknown is not None and (wanted == tokenizer.unknown).any()):
             return None
-        rows = [np.concatenate([tokenizer.encode(text if apart else text.rstrip(" ")), wanted]) for text in texts]
+        rows = [np.concatenate([tokenizer.encode(text), wanted]) for text, _ in pairs]
+        at_once = max(1, MOST_AT_ONCE // max(map(len, rows)))
+        parts = [self._chances(rows[start : start + at_once], wanted) for start in range(0, len(rows), at_once)]
+        return np.concatenate(parts)
+
+    def joined(self, text: str, word: str) -> tuple[str, str]:
+        """Return a text and a word as they are read one after the other: a space parts them, which comes once."""
+        if self.estimator.tokenizer.units in WHOLE:
+            return text, word
+        return text.rstrip(" "), f" {word}"
+
+    def _chances(self, rows: Sequence[NDArray[np.int64]], wanted: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how likely the ids `wanted` are, with which each of the rows ends."""
         lengths = torch.tensor([len(row) for row in rows])
         ids = torch.zeros(int(lengths.max()), len(rows), dtype=torch.long)
         for number, row in enumerate(rows):

@@ -31,18 +31,18 @@ class MemoryKind(AbstractKind):
         return Reading(labels, [], [], batch, None, (columns, values))
 
     def forward(self, reading: Reading) -> Any:
+        """Return the outputs [T, 1, C]: at each step what would be answered if the sequence ended there."""
+        layers = self.network.modules_by_name
         with evaluating(self.network):
-            return self.network(reading.batch).double()
+            return layers["output"](layers["recurrent"](reading.batch)[0]).double()
 
     def top(self, run: Run, t: int, k: int) -> list[tuple[str, float]]:
-        answer = KINDS[self.estimator.config.task].answer
-        if answer == "number":
+        if KINDS[self.estimator.config.task].answer == "number":
             return []
-        logits = run.outputs[t, 0] if answer == "symbols" else run.outputs[0]
-        p = logits.softmax(-1)
+        p = run.outputs[t, 0].softmax(-1)
         return [(str(int(n)), float(p[n])) for n in p.topk(min(k, len(p))).indices]
 
     def answer(self, run: Run) -> dict[str, Any]:
         if KINDS[self.estimator.config.task].answer == "number":
-            return {"number": float(run.outputs[0, 0])}
+            return {"number": float(run.outputs[-1, 0, 0])}
         return {"classes": self.top(run, len(run) - 1, 8)}

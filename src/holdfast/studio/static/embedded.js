@@ -60,11 +60,11 @@ function part(answers, trace, what, unit, query) {
   for (const letter of letters) {
     const { data, shape } = maps[letter];
     if (unit !== undefined) {
-      if (Number(unit) >= shape[0]) return undefined;
+      if (Number(unit) >= shape[0]) continue; // a projected layer has fewer h than c
       cut[letter] = { data: data.slice(unit * steps, (Number(unit) + 1) * steps), shape: [steps] };
     } else cut[letter] = windowOf(data, shape, from, to);
   }
-  return cut;
+  return Object.keys(cut).length > 1 ? cut : undefined;
 }
 
 function windowOf(data, [units, steps], from, to) {
