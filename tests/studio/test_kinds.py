@@ -121,7 +121,10 @@ def test_forced_gates_of_a_model_of_letters_are_compared_letter_by_letter(letter
     clamps = [{"unit": 0, "gate": "f", "from": 3, "value": 1e-3}]
     asked = Asked({"models": ["letters"], "text": TEXT, "k": 5, "clamps": clamps})
     answer = completion.complete(Studio([letters]), asked)["answers"][0]
-    assert {len(token) for token, _ in answer["top"]} == {len(token) for token, _ in answer["clamped"]["top"]} == {1}
+    assert answer["top"] == letters.kind.next_tokens(TEXT, 5)
+    assert {len(token) for token, _ in answer["clamped"]["top"]} == {1}
+    plain = completion.complete(Studio([letters]), Asked({"models": ["letters"], "text": TEXT, "k": 5}))["answers"][0]
+    assert plain["top"] == letters.estimator.complete(TEXT, 5)
 
 
 def test_chances_of_many_texts_are_read_a_few_at_a_time(monkeypatch):
@@ -142,10 +145,12 @@ def test_a_curve_over_too_many_steps_is_refused():
 
 
 def test_a_backward_layer_claims_nothing():
-    with pytest.raises(ConfigError, match="backward"):
-        gather(shipped()[0], TEXT, "France", ["Spain"], direction="backward")
-    with pytest.raises(ConfigError, match="backward"):
-        gather_against(shipped()[0], TEXT, [TEXT.replace("France", "Spain")], direction="backward")
+    tagger = open_subject(FROZEN / "tag-1")
+    assert gather(tagger, "Alice saw Paris.", "saw", ["met"]).start == 1
+    with pytest.raises(ConfigError, match="has not read the word"):
+        gather(tagger, "Alice saw Paris.", "saw", ["met"], direction="backward")
+    with pytest.raises(ConfigError, match="has not read the word"):
+        gather_against(tagger, "Alice saw Paris.", ["Alice met Paris."], direction="backward")
 
 
 def test_unit_that_only_the_cell_state_has_is_given(tmp_path):
