@@ -158,6 +158,23 @@ def test_a_lost_server_shows_a_banner_and_what_was_fetched_stays_usable(page, st
     wait_until(page, "document.querySelector('.unit-number').value === '4'")
 
 
+def test_a_server_that_was_started_anew_leaves_the_picture_and_says_where_the_new_address_is(page, studio, expected):
+    expected.append("403")
+    open_cell(page, studio, "v=cell&u=3&t=1")
+    cookies = page.context.cookies()
+    page.context.clear_cookies()  # as good as another server on the same port, which has another pass
+    edit_text(page, "I grew up in Spain . It rained .")
+    page.wait_for_selector("#banner:not([hidden])")
+    assert "started anew" in page.text_content("#banner")
+    assert "terminal" in page.text_content("#banner")
+    assert page.query_selector("svg.cell-picture text") is not None
+    assert page.query_selector(".problem") is None
+    page.context.add_cookies(cookies)  # the new address was opened in another tab
+    page.wait_for_selector("#banner", state="hidden")
+    wait_until(page, "document.querySelector('#words').textContent.includes('Spain')")
+    wait_until(page, "document.querySelector('canvas.strip').getAttribute('aria-valuemax') === '9'")
+
+
 @pytest.mark.long
 def test_a_broken_model_is_listed_and_the_others_work(chromium, tmp_path):
     broken = tmp_path / "broken"

@@ -14,10 +14,14 @@ export class ApiError extends Error {
   }
 }
 
-/** Makes the client. `onConnection(away, seconds)` hears when the server goes and when it is back. */
+/**
+ * Makes the client. `onConnection(away, seconds, anew)` hears when the server goes and when it is back; `anew`: one was
+ * started that has not let this browser in, so its new address must be opened first.
+ */
 export function makeApi(onConnection = () => {}) {
   const embedded = embeddedSource();
   let returning = null;
+  let letIn = false;
 
   async function request(method, path, { query, body, signal, kind = "json" } = {}) {
     const address = locate(path, query);
@@ -36,26 +40,33 @@ export function makeApi(onConnection = () => {}) {
         await untilBack(signal);
         continue;
       }
+      if (response.status === 403 && letIn) {
+        await untilBack(signal, true);
+        continue;
+      }
       if (!response.ok) throw await problemOf(response);
+      letIn = true;
       if (kind === "tensors") return readTensors(await response.arrayBuffer());
       if (kind === "blob") return response.blob();
       return response.status === 204 ? null : response.json();
     }
   }
 
-  /** Waits until the server answers again; all requests that failed share one wait. */
-  async function untilBack(signal) {
-    returning ??= knock().finally(() => (returning = null));
+  /** Waits until the server answers this page again; all requests that failed share one wait. */
+  async function untilBack(signal, anew = false) {
+    returning ??= knock(anew).finally(() => (returning = null));
     await Promise.race([returning, aborted(signal)]);
   }
 
-  async function knock() {
+  async function knock(anew) {
     for (let n = 0; ; n += 1) {
       const seconds = RETRY_SECONDS[Math.min(n, RETRY_SECONDS.length - 1)];
-      onConnection(true, seconds);
+      onConnection(true, seconds, anew);
       await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
       try {
-        await fetch(locate("models"), { credentials: "same-origin" });
+        const { status } = await fetch(locate("models"), { credentials: "same-origin" });
+        anew = status === 403;
+        if (anew) continue;
         onConnection(false, 0);
         return;
       } catch (error) {

@@ -91,10 +91,10 @@ function makeContext(state, api, store) {
   };
 }
 
-function showConnection(away, seconds) {
+function showConnection(away, seconds, anew) {
   const banner = document.getElementById("banner");
   banner.hidden = !away;
-  banner.textContent = away ? strings.connection.retry(seconds) : "";
+  banner.textContent = away ? (anew ? strings.connection.anew : strings.connection.retry(seconds)) : "";
   if (!away) announce(strings.connection.back);
 }
 

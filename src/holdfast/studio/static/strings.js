@@ -25,6 +25,7 @@ export const connection = {
   status: (status) => `The server answered with status ${status}`,
   away: "The Studio's server does not answer.",
   retry: (seconds) => `The Studio's server does not answer. What is on the page stays; the next try is in ${seconds} s.`,
+  anew: "The Studio was started anew and does not know this page yet. What is on the page stays. Open the new address, which stands in the terminal where the Studio was started; then this page goes on.",
   back: "The server is back.",
   notHere: "Not in this file",
   notHereDetail: "This page is one exported file and holds only the trace it was made from.",
