@@ -32,7 +32,7 @@ class MemoryKind(AbstractKind):
 
     def forward(self, reading: Reading) -> Any:
         """Return the outputs [T, 1, C]: at each step what would be answered if the sequence ended there."""
-        layers = self.network.modules_by_name
+        layers: Any = self.network.modules_by_name
         with evaluating(self.network):
             return layers["output"](layers["recurrent"](reading.batch)[0]).double()
 
