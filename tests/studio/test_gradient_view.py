@@ -162,6 +162,21 @@ def test_settings_stand_in_the_address_and_come_back(page, studio):
     assert bias.get_attribute("aria-valuetext") == "8.0: f starts near 1.000"
 
 
+def test_sliders_start_at_the_recorded_run_and_a_chart_of_other_settings_is_marked(page, studio):
+    _, now = json.loads(EXAMPLE.read_text(encoding="utf-8"))["runs"]
+    open_view(page, studio)
+    assert float(page.get_by_role("slider", name="Forget bias").input_value()) == now["settings"]["bias"]
+    assert int(page.get_by_role("slider", name="Length").input_value()) == now["settings"]["length"]
+    assert page.locator(".gradient-stale").is_hidden()
+    page.get_by_role("slider", name="Length").focus()
+    page.keyboard.press("Home")
+    page.locator(".gradient-stale", has_text="Of the recorded run: T = 100.").wait_for()
+    page.get_by_role("slider", name="Length").evaluate(
+        "node => { node.value = 100; node.dispatchEvent(new Event('input')); }"
+    )
+    page.locator(".gradient-stale").wait_for(state="hidden")
+
+
 def test_what_is_beyond_the_limits_is_refused_with_the_limit(client):
     answer = client.post("/api/1/gradient", json={"length": 501})
     assert answer.status_code == 422

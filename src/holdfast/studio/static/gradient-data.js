@@ -7,8 +7,8 @@ const KEYS = { task: "g_task", length: "g_T", bias: "g_b", hidden: "g_H", seeds:
 const LIMITS = { length: [4, 500], bias: [-10, 10], hidden: [1, 64], seeds: [1, 5], rate: [1e-5, 1], steps: [1, 5000], recurrent: [0, 4] };
 const MOST_CURVES = 200;
 
-/** What the view asks for where the address says nothing. */
-export const FIRST_SETTINGS = { task: "latch", cells: ["lstm", "gru", "rnn"], length: 100, bias: 1, hidden: 16, rate: 0.003, seeds: 3, steps: 200, recurrent: 0 };
+/** What the view asks for where the address says nothing: the settings of the recorded run that it shows first. */
+export const FIRST_SETTINGS = { task: "latch", cells: ["lstm", "gru", "rnn"], length: 100, bias: 4.6, hidden: 16, rate: 0.003, seeds: 3, steps: 200, recurrent: 0 };
 
 /** Loss that guessing gives: the entropy of a coin, and the variance of a sum of two numbers of U(0, 1). */
 export const GUESSING = { thirty: Math.LN2, latch: Math.LN2, adding: 1 / 6 };
@@ -67,6 +67,13 @@ export function runLabels(now, before) {
   const [name] = differing;
   const tell = (run) => words.differs[name](run.settings[name]);
   return { now: tell(now), before: tell(before), differing };
+}
+
+/** The settings of a run that are not those asked for now, as words; empty where the run is of these very settings. */
+export function unlike(run, settings) {
+  const differing = Object.keys(words.differs).filter((name) => String(run.settings[name]) !== String(settings[name]));
+  const told = differing.map((name) => words.differs[name](run.settings[name]));
+  return String(run.settings.cells) === String(settings.cells) ? told : [...told, run.settings.cells.map((cell) => cell.toUpperCase()).join(", ")];
 }
 
 /** The lines of the gradient chart: each cell of the present picture, the product of f, and the run before, thin. */

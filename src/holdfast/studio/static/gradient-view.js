@@ -4,7 +4,7 @@ import { h } from "./a11y.js";
 import { isAbort } from "./api.js";
 import { lineChart } from "./chart.js";
 import { gradientControls } from "./gradient-controls.js";
-import { addEvent, flowLines, lossLines, newRun, pictures, runLabels, settingsOf, touches } from "./gradient-data.js";
+import { addEvent, flowLines, lossLines, newRun, pictures, runLabels, settingsOf, touches, unlike } from "./gradient-data.js";
 import { gradientWords as words } from "./strings-gradient.js";
 import { embeddedFile } from "./embedded.js";
 
@@ -26,6 +26,7 @@ export function mount(root, context) {
     update(state, changed) {
       if (![...changed].some((key) => key.startsWith("g_") || key === "v")) return;
       view.controls.update(state);
+      showStale(view);
       if (changed.has("g_scale")) draw(view);
     },
     unmount() {
@@ -43,6 +44,7 @@ function build(root, view) {
   view.said = h("div.gradient-said");
   view.others = h("p.note");
   view.badge = h("p.note.gradient-recorded", { hidden: true });
+  view.stale = h("p.note.gradient-stale", { hidden: true });
   view.slider = h("input.grow", { type: "range", min: 0, max: 0, step: 1, "aria-label": words.after });
   view.sliderNote = h("output.number");
   view.slider.addEventListener("input", () => {
@@ -53,7 +55,7 @@ function build(root, view) {
   view.scaleButton = h("button.button.quiet", { type: "button", onclick: () => switchScale(view) });
   view.pinButton = h("button.button.quiet", { type: "button", "aria-pressed": "false", onclick: () => pin(view) }, words.pin);
   view.solved = h("table.gradient-solved");
-  const left = h("div.panel.stack", {}, view.said, view.badge);
+  const left = h("div.panel.stack", {}, view.stale, view.said, view.badge);
   const right = h("div.panel.stack");
   view.flow = lineChart(left, { title: words.flowTitle.share, description: words.flowAbout, xLabel: words.lag, log: true,
     height: 460, xText: words.lagAt, file: "gradient-by-lag" });
@@ -173,11 +175,20 @@ function draw(view) {
   view.sliderNote.textContent = picture ? String(picture.step) : "";
   view.slider.setAttribute("aria-valuetext", picture ? words.updateAt(picture.step) : "");
   drawSolved(view, run, before);
+  showStale(view);
   view.loss.update(run.events.length ? lossLines(run, before) : []);
   if (!picture) return;
   const earlier = before ? pictureAt(before, picture.step) : null;
   view.flow.update(flowLines(run, picture, before, earlier, scale), { title: words.flowTitle[scale], floor: LEAST_SHOWN[scale] });
   drawSaid(view, run, before, picture, earlier);
+}
+
+/** Mark a chart whose run had other settings than those that stand beside it. */
+function showStale(view) {
+  const run = kept.now;
+  const other = run ? unlike(run, settingsOf(view.context.state)) : [];
+  view.stale.hidden = other.length === 0;
+  view.stale.textContent = other.length ? words[run.recorded ? "staleRecorded" : "stale"](other) : "";
 }
 
 function pictureAt(run, step) {

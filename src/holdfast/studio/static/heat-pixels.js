@@ -35,8 +35,8 @@ export function valueAt(map, unit, step) {
   return map.signed ? ((map.data[place] - 128) * map.scale) / 127 : map.data[place] / 255;
 }
 
-/** Subtract two maps over the steps that both have, on a scale of `scale` or of the largest difference. */
-export function difference(first, second, scale = 0) {
+/** Subtract two maps over the steps that both have, on a scale of the largest difference. */
+export function difference(first, second) {
   const steps = Math.min(first.steps, second.steps);
   const exact = new Float32Array(first.units * steps);
   let largest = 0;
@@ -47,7 +47,7 @@ export function difference(first, second, scale = 0) {
       largest = Math.max(largest, Math.abs(apart));
     }
   }
-  const range = Math.max(scale, largest) || 1;
+  const range = largest || 1;
   const data = quantise(exact, true, range);
   return makeMap({ data, units: first.units, steps, signed: true, scale: range, exact });
 }

@@ -45,7 +45,7 @@ export function orderRow(context) {
       const orders = model.family === "rnn" ? ["keeps", "cluster", "mean", "index"] : ["tau", "keeps", "cluster", "mean", "index"];
       sort.fill(orders.map((by) => [by, texts.sorts[by], by === "keeps" && !alternatives]), rowOrder(state.sort, model, alternatives));
       scale.fill(Object.entries(texts.scales), state.rows === "one" ? "one" : "own");
-      scale.element.hidden = Boolean(state.b); // two texts are compared on one scale
+      scale.element.hidden = Boolean(state.b) && state.ab !== "d"; // two texts are compared on one scale, and their difference has its own
       layer.fill(model.layers.map((one, n) => [String(n), String(n + 1)]), String(state.l));
       const both = (model.layers[state.l] ?? model.layers[0]).directions > 1;
       direction.fill((both ? ["forward", "backward"] : ["forward"]).map((one) => [one, texts.directions[one]]), state.d);
@@ -142,7 +142,7 @@ export function compareRow(context) {
         button.setAttribute("aria-pressed", String(button.dataset.side === side));
       }
       lock.checked = state.lock !== "0";
-      lockLabel.hidden = !state.b;
+      lockLabel.hidden = !state.b || side === "d";
       sides.hidden = !state.b;
     },
     tell(message) {

@@ -2,7 +2,10 @@
 
 import { difference, ownScales, rescale } from "./heat-pixels.js";
 
-/** Give the map of text A, of text B or of their difference; `lock` keeps both on one scale, `own` gives each unit its own. */
+/**
+ * Give the map of text A, of text B or of their difference; `lock` keeps both on one scale, `own` gives each unit its own.
+ * A difference has the scale of its own largest value: on that of the texts it would be nearly white.
+ */
 export function pictured(map, other, { side, lock, own }) {
   const whole = chosen(map, other, side, lock);
   return own ? ownScales(whole) : whole;
@@ -10,8 +13,8 @@ export function pictured(map, other, { side, lock, own }) {
 
 function chosen(map, other, side, lock) {
   if (!other) return map;
+  if (side === "d") return difference(map, other);
   const scale = Math.max(map.scale, other.scale);
-  if (side === "d") return difference(map, other, lock ? scale : 0);
   const shown = side === "b" ? other : map;
   return lock ? rescale(shown, scale) : shown;
 }

@@ -164,7 +164,7 @@ class MemoryView {
     const shownTrace = side === "b" ? otherTrace : trace;
     const words = shownTrace.tokens.map(([token]) => token);
     this.compare.tell(otherTrace && otherTrace.T !== trace.T ? texts.compare.unequal(trace.T, otherTrace.T) : "");
-    const picture = pictured(map, other, { side, lock: state.lock !== "0", own: state.rows !== "one" && !state.b });
+    const picture = pictured(map, other, { side, lock: state.lock !== "0", own: state.rows !== "one" && (!state.b || side === "d") });
     Object.assign(this.shown, { trace, map: picture, words, marked: words.indexOf(key) });
     const name = side === "d" ? texts.compare.legend(letter) : `${texts.letters[letter]} ${letter}`;
     this.map.show({ map: picture, order: null, words, cursor: this.cursor(), marked: this.shown.marked, letter, name });
