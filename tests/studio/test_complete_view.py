@@ -14,7 +14,9 @@ from tests.studio.small_cells import shown
 
 TEXT = "I grew up in Poland. The soup was cold. So I speak fluent"
 READY = "document.querySelectorAll('.next-words li').length >= 15"
-OFFERED = "document.querySelectorAll('#forget-at option').length > 3"
+OFFERED = (
+    "document.querySelectorAll('#forget-at option').length > 3 && !document.querySelector('.forget button').disabled"
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +29,12 @@ def look(page, studio, text: str = TEXT, rest: str = "") -> None:
     page.goto(studio.url(f"#v=complete{rest}"))
     wait_until(page, READY, 60)  # the first look loads torch
     page.fill("#complete-text", text)
-    wait_until(page, f"document.querySelector('#complete-text').value === {text!r}")
-    page.wait_for_timeout(300)
-    settled(page)
+    settled(page, text)
 
 
-def settled(page) -> None:
-    """Wait until the bars stand still."""
-    last = None
-    for _ in range(50):
-        now = page.inner_text(".bar-cards")
-        if now == last:
-            return
-        last = now
-        page.wait_for_timeout(250)
+def settled(page, text: str) -> None:
+    """Wait until the bars are those of a text."""
+    wait_until(page, f"document.querySelector('.bar-cards').dataset.read === {text!r}")
 
 
 def bars(page, model: str) -> list[list[str]]:
@@ -64,7 +58,6 @@ def test_bars_are_what_each_model_says(page, studio, models):
 def test_forgetting_changes_the_chance_as_the_clamp_says(page, studio, models):
     look(page, studio)
     wait_until(page, OFFERED)
-    page.wait_for_timeout(1200)
     page.select_option("#forget-units", "96")
     page.select_option("#forget-at", "5")
     page.click("text=Forget there")
@@ -127,8 +120,7 @@ def test_distractors_lengthen_the_text_and_unknown_words_are_named(page, studio,
     page.focus("#distractors")
     for _ in range(6):
         page.keyboard.press("ArrowRight")
-    wait_until(page, "document.querySelector('.inserted')?.textContent.length > 20")
-    settled(page)
+    wait_until(page, "document.querySelector('.inserted')?.textContent.split(' ').length > 28")
     put_in = page.inner_text(".inserted")
     assert len(put_in.replace(".", " ").split()) == 30
     read = page.inner_text(".complete-read")
@@ -180,3 +172,83 @@ def shown_signed(value: float) -> str:
     """Write a weight as the page does: three decimals, with its sign."""
     text = f"{abs(value):.3f}"
     return text if float(text) == 0 else ("+" if value > 0 else "\u2212") + text
+
+
+CURVE = "document.querySelector('.claim').textContent.startsWith('With 200')"
+
+
+def right(page, models) -> bool:
+    """Whether the bars of the LSTM are those of the text in the field."""
+    text = page.input_value("#complete-text")
+    settled(page, text)
+    return bars(page, "lstm")[:5] == [[word, shown(p)] for word, p in models["lstm"].complete(text, top=5)]
+
+
+def test_back_to_the_example_and_a_sentence_put_in_bring_their_own_answers(page, studio, models):
+    look(page, studio)
+    page.click("text=Insert a sentence at the caret")
+    wait_until(page, f"document.querySelector('#complete-text').value.length > {len(TEXT) + 10}")
+    assert right(page, models)
+    page.locator(".complete-input").get_by_text("Back to the example").click()
+    wait_until(page, "document.querySelector('#complete-text').value.includes('France')")
+    assert right(page, models)
+    assert bars(page, "lstm")[0][0] == "French"
+
+
+def test_typed_text_outlives_every_other_control(page, studio):
+    look(page, studio)
+    page.fill("#complete-text", TEXT.replace("Poland", "Italy"))
+    page.click("text=Other sentences")
+    assert "Italy" in page.input_value("#complete-text")
+    page.fill("#complete-text", TEXT.replace("Poland", "Greece"))
+    page.focus("#distractors")
+    page.keyboard.press("ArrowRight")
+    wait_until(page, "location.hash.includes('c_d=5')")
+    assert "Greece" in page.input_value("#complete-text")
+    page.fill("#complete-text", TEXT)
+    page.evaluate("document.querySelector('#theme').click()")  # without taking the focus
+    assert page.input_value("#complete-text") == TEXT
+    page.get_by_role("tab", name="Cell").click()
+    wait_until(page, "document.querySelector('#words').textContent.includes('Poland')")
+
+
+def test_going_back_leaves_the_earlier_state_as_it_was(page, studio):
+    page.goto(studio.url("#v=cell&u=3&t=1"))
+    wait_until(page, "document.querySelector('svg.cell-picture text')", 60)
+    page.get_by_role("tab", name="Completion").click()
+    wait_until(page, READY)
+    page.fill("#complete-text", TEXT)
+    settled(page, TEXT)
+    page.locator("#distractors").focus()
+    wait_until(page, "location.hash.includes('x=')")
+    page.go_back()
+    wait_until(page, "document.querySelector('svg.cell-picture text')")
+    wait_until(page, "document.querySelector('#words').textContent.includes('France')")
+    assert {"u=3", "t=1"} <= set(page.evaluate("location.hash.slice(1)").split("&"))
+    assert "x=" not in page.evaluate("location.hash")
+
+
+def test_forgetting_tells_the_chance_of_a_word_that_the_model_knows(page, studio, models):
+    look(page, studio, rest="&c_w=Klingon&c_n=96&c_t=5")
+    wait_until(page, OFFERED)
+    page.click("text=Forget there")
+    wait_until(page, "document.querySelector('.forget-result').textContent")
+    with clamp(models["lstm"], [Clamp("modules_by_name.recurrent", 0, "forward", "f", list(range(96)), 5, 0.0)]):
+        after = dict(models["lstm"].complete(TEXT, top=200))["Polish"]
+    before = dict(models["lstm"].complete(TEXT, top=1))["Polish"]
+    assert page.inner_text(".forget-result") == f"Polish {shown(before)} → {shown(after)}"
+
+
+def test_a_curve_is_told_of_its_own_text_alone(page, studio):
+    look(page, studio, rest="&c_w=Polish")
+    wait_until(page, CURVE, 60)
+    page.route("**/api/1/curve", lambda route: None)  # no answer comes
+    page.fill("#complete-text", TEXT.replace("soup", "rain"))
+    settled(page, TEXT.replace("soup", "rain"))
+    assert page.inner_text(".claim").startswith("Next word: ")
+    assert page.locator(".chart-line").count() == 0
+    wait_until(page, "document.querySelector('.columns .note').textContent.startsWith('Filling')")
+    page.fill("#complete-text", TEXT)
+    settled(page, TEXT)
+    page.unroute("**/api/1/curve")
+    wait_until(page, CURVE, 60)

@@ -110,6 +110,39 @@ def test_stop_and_another_view_and_back(page, studio):
     assert page.get_by_role("button", name="Let go").get_attribute("aria-pressed") == "true"
 
 
+@pytest.mark.parametrize("then", ["wait", "stop"])
+def test_a_run_begun_in_an_earlier_visit_is_heard(page, studio, then):
+    open_view(page, studio, QUICK if then == "wait" else ENDLESS)
+    held = []
+    page.route("**/api/1/gradient", lambda route: held.append(route))
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_role("tab", name="Game").click()
+    page.get_by_role("tab", name="Gradient").click()
+    page.locator(".gradient-status", has_text="Starting").wait_for()
+    if then == "stop":
+        page.get_by_role("button", name="Stop", exact=True).click()
+    held[0].continue_()
+    said = "Done after 40 updates." if then == "wait" else "Stopped after"
+    page.locator(".gradient-status", has_text=said).wait_for(timeout=90_000)
+    wait_until(lambda: not workers(studio), 10)
+
+
+def test_a_line_that_ends_in_no_number_is_named_where_it_was_seen_last(page, studio):
+    open_view(page, studio)
+    places = page.evaluate("""async () => {
+      const { lineChart } = await import("/static/chart.js");
+      const root = document.querySelector("#view").appendChild(document.createElement("div"));
+      const chart = lineChart(root, { title: "t", xLabel: "x", log: true });
+      const line = { name: "broken", colour: "--part-c", values: [1, 0.5, NaN, NaN] };
+      chart.update([line, { ...line, name: "none", values: [NaN] }]);
+      const labels = [...root.querySelectorAll(".chart-labels text")];
+      return labels.map((text) => [text.textContent, Number(text.getAttribute("y"))]);
+    }""")
+    ((name, height),) = places
+    assert name == "broken"
+    assert 0 < height < 300
+
+
 @pytest.mark.long
 def test_what_tells_two_runs_apart_is_drawn_and_said_first(page, studio):
     open_view(page, studio, "#v=gradient&g_T=12&g_H=4&g_n=1&g_k=3&g_b=1")

@@ -248,6 +248,32 @@ def test_everything_is_reached_by_keyboard(page, studio, trace):
     wait_until(page, "document.querySelector('.heat-legend').textContent.includes('forget')")
 
 
+def test_thumbnails_stand_in_the_order_of_the_map(page, studio):
+    look(page, studio, "&sort=index")
+    pictures = "[...document.querySelectorAll('.letter-tab canvas')].map((canvas) => canvas.toDataURL())"
+    empty = "document.createElement('canvas').toDataURL()"
+    wait_until(page, f"(() => {{ const now = {pictures}; return new Set(now).size === now.length; }})()")
+    before = page.evaluate(pictures)
+    assert page.evaluate(empty) not in before
+    for by, same in (("tau", 0), ("index", len(before))):
+        page.select_option("select:has(option[value='cluster'])", by)
+        equal = f"{pictures}.filter((picture, n) => picture === {before}[n]).length"
+        wait_until(page, f"{equal} === {same}")
+
+
+def test_a_second_text_may_be_emptied_while_it_is_typed(page, studio):
+    look(page, studio)
+    page.select_option("select:has(option[value='Germany'])", "own")
+    wait_until(page, "location.hash.includes('&b=')")
+    field = page.locator(".memory-other textarea")
+    field.fill("")
+    wait_until(page, "!location.hash.includes('&b=')")
+    assert field.is_visible()
+    page.keyboard.type("I grew up in Spain.")
+    wait_until(page, "location.hash.includes('&b=')")
+    assert field.input_value() == "I grew up in Spain."
+
+
 @pytest.mark.parametrize("model", ["gru", "rnn"])
 def test_other_cells_have_their_own_letters(page, studio, model):
     page.goto(studio.url(f"#v=memory&m={model}"))

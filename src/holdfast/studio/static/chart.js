@@ -174,9 +174,11 @@ function pathOf(points, limit) {
 }
 
 function endLabels({ series, box, x, y, low, options, label: labelOf }) {
-  const labels = series.filter((line) => labelOf(line)).map((line) => {
+  // A line that ends in no number, as a diverged loss does, is named where it was seen last.
+  const seen = series.filter((line) => labelOf(line) && line.values.some(Number.isFinite));
+  const labels = seen.map((line) => {
     const gone = options.log ? line.values.findIndex((value) => value < low) : -1;
-    const last = gone < 0 ? line.values.length - 1 : gone;
+    const last = gone < 0 ? line.values.findLastIndex(Number.isFinite) : gone;
     const leaves = gone >= 0;
     const text = leaves ? `${labelOf(line)} ↓` : labelOf(line);
     const width = text.length * 7.4;

@@ -5,13 +5,13 @@ import { completeTexts } from "./strings-complete.js";
 
 const SURE = 0.5;
 
-/** Say what was found: {sentence, note} for the present answers. */
-export function completionClaim({ answers, target, curves, curveTarget }, models) {
+/** Say what was found: {sentence, note} for the present answers, and the curves of this very text and word, if measured. */
+export function completionClaim({ answers, target, curves }, models) {
   const texts = completeTexts.claim;
   const name = (id) => models.find((model) => model.id === id)?.name ?? id;
   const best = Math.max(...answers.map((answer) => answer.top[0]?.[1] ?? 0));
   if (best < SURE) return { sentence: texts.unsure(share(best)), note: "" };
-  const measured = curves && curveTarget === target && Math.max(...curves.map((curve) => curve.mean[0])) >= SURE;
+  const measured = curves && Math.max(...curves.map((curve) => curve.mean[0])) >= SURE;
   if (measured) {
     const last = curves[0].distances.length - 1;
     const found = joined(curves.map((curve) => texts.farOne(share(curve.mean[last]), name(curve.model))));

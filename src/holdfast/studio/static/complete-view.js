@@ -2,19 +2,16 @@
 
 import { h } from "./a11y.js";
 import { isAbort } from "./api.js";
-import { CELL_LINES, lineChart } from "./chart.js";
-import { colour } from "./colour.js";
 import { completer, lastSentence } from "./complete-ask.js";
 import { barCard } from "./complete-bars.js";
 import { completionClaim } from "./complete-claim.js";
+import { curvePanel } from "./complete-curve.js";
 import { forgetPanel } from "./complete-forget.js";
 import { restPanel } from "./complete-rest.js";
 import { completeTexts as texts } from "./strings-complete.js";
 
 const TYPING_PAUSE = 110;
 const SETTLED_PAUSE = 900;
-const DISTANCES = [0, 10, 25, 50, 100, 150, 200];
-const FILLS = 20;
 const MOST_MODELS = 4;
 
 /** Mount the view. */
@@ -29,9 +26,14 @@ class CompleteView {
     this.asker = completer(context);
     this.timers = {};
     this.turn = 0;
-    this.curveTurn = 0;
+    this.unshared = false; // whether the field holds typed text that the shared state does not have yet
     this.now = {};
     this.build(root);
+    // Whatever the reader turns to finds the typed text: it is shared before the click, the key or the choice counts,
+    // and not when the focus goes, where a page that moves under the pointer would lose the click.
+    this.leaving = new AbortController();
+    const turned = ({ target }) => target !== this.field && this.share();
+    for (const kind of ["click", "keydown", "input", "change"]) window.addEventListener(kind, turned, { capture: true, signal: this.leaving.signal });
     this.dropKeys = context.keys.register("complete", [
       { key: "e", label: texts.keys.text, run: () => this.field.focus() },
       { key: "d", label: texts.keys.distractors, run: () => this.slider.focus() },
@@ -42,12 +44,12 @@ class CompleteView {
   build(root) {
     this.claim = h("p.big.claim", { id: "claim" }, texts.claim.waiting);
     this.note = h("p.note");
-    this.field = h("textarea.complete-text", { rows: 3, id: "complete-text", "aria-label": texts.textLabel, spellcheck: "false", oninput: () => this.typed() });
+    this.field = h("textarea.complete-text", { rows: 3, id: "complete-text", "aria-label": texts.textLabel, spellcheck: "false", dir: "auto", oninput: () => this.typed() });
     this.slider = h("input", { type: "range", min: 0, max: 200, step: 5, id: "distractors", oninput: () => this.slid() });
     this.amount = h("output.number", { for: "distractors" });
     this.target = h("input.field", { type: "text", id: "target", autocomplete: "off", spellcheck: "false", placeholder: texts.targetHint, oninput: () => this.later("target", TYPING_PAUSE, () => this.context.setState({ c_w: this.target.value.trim() })) });
     this.unknown = h("p.note.complete-unknown");
-    this.read = h("p.complete-read", { hidden: true, "aria-label": texts.readLabel });
+    this.read = h("p.complete-read", { hidden: true, dir: "auto", "aria-label": texts.readLabel });
     this.cards = h("div.bar-cards");
     this.chartBox = h("section.panel");
     const button = (text, run) => h("button.button", { type: "button", onclick: run }, text);
@@ -63,12 +65,7 @@ class CompleteView {
         h("label.field", {}, h("span", {}, texts.target), this.target)),
       this.cards, h("div.columns", {}, this.chartBox, h("div.stack", {}, forget, rest)));
     root.append(h("div.complete.stack", {}, h("div", {}, this.claim, this.note), this.body));
-    this.chart = lineChart(this.chartBox, {
-      title: texts.curve.none, xLabel: texts.curve.x, yLabel: texts.curve.y, range: [0, 1], height: 300,
-      format: (value) => (value === undefined ? "" : colour.fmt(value)), xText: texts.words, file: "p-by-distance",
-    });
-    this.chartNote = h("p.note", {}, texts.curve.waiting);
-    this.chartBox.append(this.chartNote);
+    this.curve = curvePanel(this.chartBox, this.context);
     const ask = () => this.asked();
     this.forget = forgetPanel(forget, this.context, ask);
     this.rest = restPanel(rest, this.context, ask);
@@ -81,7 +78,10 @@ class CompleteView {
     const text = this.field.value;
     const limit = this.words() > 0 ? lastSentence(text) : text.length;
     const place = { layer: model?.layers[state.l] ? state.l : 0, direction: "forward" };
-    return { read: this.now.read ?? text, target: this.now.target, model, place, limit, key: store.key() };
+    // The shared trace and unit are those of another model, or of another text, while the reader types.
+    const shared = store.model?.id === model?.id && store.text() === text;
+    const question = shared ? store.question() : { model: model?.id, text };
+    return { read: this.now.read ?? text, target: this.now.target, model, place, limit, question, unit: shared ? state.u : -1, key: store.key(text) };
   }
 
   words() {
@@ -90,19 +90,26 @@ class CompleteView {
 
   later(name, pause, run) {
     clearTimeout(this.timers[name]);
-    this.timers[name] = setTimeout(run, pause);
+    this.timers[name] = setTimeout(() => {
+      delete this.timers[name];
+      run();
+    }, pause);
   }
 
   typed() {
+    this.unshared = true;
     this.later("ask", TYPING_PAUSE, () => this.ask());
-    // The shared text follows once the reader pauses, for every other view reads it anew.
+    // The shared text follows once the reader pauses or turns to something else, for every other view reads it anew.
     this.later("share", SETTLED_PAUSE, () => this.share());
   }
 
+  /** Give the typed text to all views; an empty field is no text, and leaves theirs as it is. */
   share() {
     const text = this.field.value;
-    if (text === this.context.store.text()) return;
-    this.context.setState({ x: text === this.context.store.info.text ? "" : text, t: -1, cl: "" });
+    const { store } = this.context;
+    if (!this.unshared || !text.trim()) return;
+    this.unshared = false;
+    if (text !== store.text()) this.context.setState({ x: text === store.example() ? "" : text, t: -1, cl: "" });
   }
 
   slid() {
@@ -111,6 +118,7 @@ class CompleteView {
   }
 
   restore() {
+    this.unshared = false;
     this.context.setState({ x: "", t: -1, u: -1, cl: "", c_d: "0", c_w: "" });
     this.field.value = this.context.store.text();
     this.ask();
@@ -121,11 +129,13 @@ class CompleteView {
     const body = { text: field.value, at: field.selectionStart ?? field.value.length, words: 8, seed: Math.floor(Math.random() * 1e6) };
     try {
       const { text, inserted } = await context.api.post("insert", body);
+      if (this.gone || field.value !== body.text) return;
       context.problem(null, field);
       field.value = text;
       const at = text.indexOf(inserted) + inserted.length;
       field.setSelectionRange(at, at);
       field.focus();
+      this.unshared = true;
       this.share();
       this.ask();
     } catch (error) {
@@ -146,10 +156,11 @@ class CompleteView {
       this.showHeld();
       return;
     }
-    if (document.activeElement !== this.field && store.text() !== this.field.value) this.field.value = store.text();
-    if (document.activeElement !== this.slider) this.slider.value = String(this.words());
-    if (document.activeElement !== this.target) this.target.value = state.c_w ?? "";
-    this.amount.textContent = texts.words(this.words());
+    if (changed.has("x")) this.unshared = false;
+    if (!this.unshared && store.text() !== this.field.value) this.field.value = store.text();
+    if (document.activeElement !== this.slider && !this.timers.slide) this.slider.value = String(this.words());
+    if (document.activeElement !== this.target && !this.timers.target) this.target.value = state.c_w ?? "";
+    this.amount.textContent = texts.words(this.timers.slide ? this.slider.value : this.words());
     this.back.hidden = !state.x && !this.words();
     if (["x", "m", "c_d", "c_s", "c_w", "v"].some((key) => changed.has(key))) this.ask();
   }
@@ -184,10 +195,10 @@ class CompleteView {
   async ask() {
     const { context } = this;
     const text = this.field.value;
-    const turn = ++this.turn;
     const wanted = JSON.stringify([text, this.words(), context.state.c_s, context.state.c_w, context.store.model?.id]);
     if (wanted === this.wanted) return;
     this.wanted = wanted;
+    const turn = ++this.turn;
     if (!text.trim()) {
       this.asker.stop();
       this.claim.textContent = texts.claim.empty;
@@ -195,11 +206,12 @@ class CompleteView {
     }
     try {
       const target = context.state.c_w || (await this.ownTarget(text));
+      if (turn !== this.turn) return;
       const asked = { text, words: this.words(), seed: Number(context.state.c_s ?? 0), models: this.models.map((one) => one.id), target };
       const reply = await this.asker.complete(asked);
       if (turn !== this.turn) return;
       context.problem(null, this.claim);
-      this.show(reply, target);
+      this.show({ ...reply, text, target, model: this.asked().model.id });
     } catch (error) {
       if (turn === this.turn && !isAbort(error)) {
         this.wanted = "";
@@ -219,16 +231,19 @@ class CompleteView {
     return this.own.word;
   }
 
-  show(reply, target) {
-    const changed = this.now.target !== target || this.now.read !== reply.read;
-    this.now = { ...this.now, ...reply, target };
+  show(reply) {
+    const changed = ["target", "read", "model"].some((part) => this.now[part] !== reply[part]);
+    const { target } = reply;
+    this.now = reply;
     for (const answer of reply.answers) this.bars.get(answer.model)?.show(answer, target);
     const strange = target && reply.answers.every((answer) => answer.target === null);
     const notes = [reply.unknown.length ? texts.unknown(reply.unknown.slice(0, 12)) : "", strange ? texts.unknownTarget(target) : ""];
     this.unknown.textContent = notes.filter(Boolean).join(" ");
     this.unknown.hidden = !this.unknown.textContent;
     this.showRead(reply);
+    this.curve.turnTo(reply.text, target);
     this.tell();
+    this.cards.dataset.read = reply.read;
     if (!changed) return;
     this.forget.clear();
     this.rest.refresh();
@@ -243,54 +258,29 @@ class CompleteView {
   }
 
   tell() {
-    const { sentence, note } = completionClaim(this.now, this.models);
+    const { sentence, note } = completionClaim({ ...this.now, curves: this.curve.of(this.now.text, this.now.target) }, this.models);
     this.claim.textContent = sentence;
     this.note.textContent = note;
     this.context.announce(sentence);
   }
 
+  /** Ask what takes longer, once the reader has stopped: P by distance, and the units and words that can be forgotten. */
   async settled() {
-    const { context } = this;
-    try {
-      await Promise.all([this.measure(), this.forget.offer()]);
-      context.problem(null, this.chartNote);
-    } catch (error) {
-      if (!isAbort(error)) context.problem(error, this.chartNote);
-    }
-  }
-
-  /** Measure P of the word asked for by distance, once for each text and word. */
-  async measure() {
-    const text = this.field.value;
-    const { target } = this.now;
-    const turn = ++this.curveTurn;
-    const name = JSON.stringify([text, target]);
-    if (!target || this.now.answers.every((answer) => answer.target === null)) return;
-    if (this.now.curveName === name) return;
-    this.chartNote.textContent = texts.curve.waiting;
-    const body = { models: this.models.map((one) => one.id), text, target, distances: DISTANCES, fills: FILLS };
-    const { curves } = await this.context.api.post("curve", body);
-    if (turn !== this.curveTurn || target !== this.now.target) return;
-    Object.assign(this.now, { curves, curveName: name, curveTarget: target });
-    const series = curves.map((curve) => {
-      const model = this.models.find((one) => one.id === curve.model);
-      const line = CELL_LINES[model.family] ?? { colour: "--part-c", dash: "" };
-      // Two cells often lie on each other: dashes let the one below be seen.
-      const dash = model.family === "gru" ? "9 7" : line.dash;
-      return { ...line, dash, name: model.name, values: curve.mean, at: curve.distances, low: curve.low, high: curve.high };
-    });
-    this.chart.update(series, { title: texts.curve.title(target), description: texts.curve.description(target) });
-    this.chartNote.textContent = texts.curve.band;
-    this.tell();
+    const { text, target, answers } = this.now;
+    const knowing = this.models.filter((model) => answers.some((answer) => answer.model === model.id && answer.target !== null));
+    this.forget.offer();
+    if (await this.curve.measure(text, target, knowing)) this.tell();
   }
 
   unmount() {
+    this.gone = true;
+    this.leaving.abort();
+    this.unshared = false; // the state may be that of an earlier visit by now
     this.turn += 1;
-    this.curveTurn += 1;
     this.asker.stop();
     for (const timer of Object.values(this.timers)) clearTimeout(timer);
-    setTimeout(() => this.share(), 0); // after the change of view that is under way
+    this.forget.clear();
     this.dropKeys();
-    this.chart.remove();
+    this.curve.remove();
   }
 }

@@ -10,7 +10,7 @@ import { embeddedFile } from "./embedded.js";
 
 const EXAMPLE = "static/gradient-example.json";
 const LEAST_SHOWN = { share: 1e-10, norm: 1e-12 };
-const kept = { now: null, before: null, pinned: false }; // the runs outlast a change of view
+const kept = { now: null, before: null, pinned: false, view: null }; // the runs outlast a change of view
 
 /** Mounts the Gradient view. */
 export function mount(root, context) {
@@ -20,6 +20,7 @@ export function mount(root, context) {
     { key: "t", label: words.keys.train, run: () => (running() ? stop(view) : train(view)) },
     { key: "p", label: words.keys.pin, run: () => pin(view) },
   ]);
+  kept.view = view;
   if (kept.now) resume(view);
   else loadExample(view);
   return {
@@ -110,19 +111,21 @@ async function train(view) {
   draw(view);
   try {
     run.id = (await context.api.post("gradient", run.settings)).id;
-    if (kept.now === run && !view.closed) resume(view);
+    // The reader may have left the view and come back, or asked for a stop, before the run had a name.
+    if (kept.now === run) resume(kept.view);
+    if (run.unwanted) await stop(kept.view);
   } catch (error) {
     if (isAbort(error)) return;
     run.status = "broken";
-    context.problem(error, controls.element);
-    draw(view);
+    context.problem(error, kept.view.controls.element);
+    draw(kept.view);
   }
 }
 
 function resume(view) {
   draw(view);
   const run = kept.now;
-  if (!running() || !run.id) return;
+  if (!running() || !run.id || view.closed) return;
   const onError = () => {
     if (kept.now === run && running()) run.status = "lost";
     draw(view);
@@ -137,7 +140,11 @@ function resume(view) {
 }
 
 async function stop(view) {
-  if (!running() || !kept.now.id) return;
+  if (!running()) return;
+  if (!kept.now.id) {
+    kept.now.unwanted = true;
+    return;
+  }
   try {
     await view.context.api.remove(`gradient/${kept.now.id}`);
   } catch (error) {

@@ -85,6 +85,8 @@ export function save(blob, name) {
 
 /** Ask the server for a whole trace as a file, and hand it to the reader. */
 export async function saveFile(context, question, kind) {
+  // A server that has let the trace go makes it anew for this question, which costs next to nothing.
+  await context.store.ask("get", "order", { by: "index", layer: 0, direction: "forward" }, { question });
   const trace = await context.store.traceOf(question);
   const blob = await context.api.file("export", { kind, trace: trace.id, state: context.fragment() });
   save(blob, `trace.${kind}`);

@@ -103,7 +103,7 @@ function automatic(store, word) {
 export function compareRow(context) {
   const { store } = context;
   const pick = choice(texts.compare.choose, chosen);
-  const own = h("textarea.field", { rows: 3, "aria-label": texts.compare.ownLabel, hidden: true, spellcheck: "false" });
+  const own = h("textarea.field", { rows: 3, "aria-label": texts.compare.ownLabel, hidden: true, spellcheck: "false", dir: "auto" });
   const lock = h("input", { type: "checkbox", id: "lock-scale", onchange: () => context.setState({ lock: lock.checked ? "" : "0" }) });
   const lockLabel = h("label.field", { for: "lock-scale" }, lock, texts.compare.lock);
   const sides = h("div.row", { role: "group", "aria-label": texts.compare.label });
@@ -133,8 +133,10 @@ export function compareRow(context) {
       const replaced = key && hasWord(text, key) ? named : [];
       const same = replaced.find((other) => state.b === withWord(text, key, other));
       const options = [["", texts.compare.none], ...replaced.map((other) => [other, texts.compare.replaced(key, other)]), ["own", texts.compare.own]];
-      pick.fill(options, state.b ? same ?? "own" : "");
-      own.hidden = !state.b || Boolean(same);
+      const typing = document.activeElement === own; // the field stays under the hands that empty it
+      const present = state.b ? same ?? "own" : "";
+      pick.fill(options, typing ? "own" : present);
+      own.hidden = pick.select.value !== "own";
       if (document.activeElement !== own) own.value = state.b;
       const side = state.b ? state.ab || "a" : "a";
       for (const button of buttons) {

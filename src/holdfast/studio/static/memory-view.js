@@ -167,9 +167,12 @@ class MemoryView {
     const picture = pictured(map, other, { side, lock: state.lock !== "0", own: state.rows !== "one" && (!state.b || side === "d") });
     Object.assign(this.shown, { trace, map: picture, words, marked: words.indexOf(key) });
     const name = side === "d" ? texts.compare.legend(letter) : `${texts.letters[letter]} ${letter}`;
-    this.map.show({ map: picture, order: null, words, cursor: this.cursor(), marked: this.shown.marked, letter, name });
+    // The rows keep their order until the new one is there; of another text or layer there is none to keep.
+    const kept = this.shown.orderOf === JSON.stringify([question, place]) ? {} : { order: null, scores: null, bars: "" };
+    this.map.show({ map: picture, ...kept, words, cursor: this.cursor(), marked: this.shown.marked, letter, name });
     this.text.read(side === "b" ? state.b : textOf(this.context, trace), shownTrace);
-    await Promise.all([this.sortRows(state, turn), this.showUnit(), this.makeClaim(turn), this.thumbnails(turn)]);
+    const sorted = this.sortRows(state, turn).then(() => this.thumbnails(turn));
+    await Promise.all([sorted, this.showUnit(), this.makeClaim(turn)]);
   }
 
   async sortRows(state, turn) {
@@ -181,8 +184,10 @@ class MemoryView {
     const kept = by === "keeps" || model.family === "rnn";
     const scores = kept ? (by === "keeps" ? order.score : null) : tau.score.map((score) => score ?? Infinity);
     const bars = scores ? (kept ? texts.bars.keeps : texts.bars.tau) : "";
-    this.shown.order = order.permutation;
-    this.map.show({ order: order.permutation, scores, bars });
+    Object.assign(this.shown, { order: order.permutation, orderOf: JSON.stringify([question, place]) });
+    // The h of a layer with a projection has fewer rows than the layer has units: they stand as they are.
+    const fits = order.permutation.length === this.shown.map.units;
+    this.map.show(fits ? { order: order.permutation, scores, bars } : { order: null, scores: null, bars: "" });
   }
 
   async showUnit() {
@@ -260,12 +265,12 @@ class MemoryView {
   }
 
   async thumbnails(turn) {
-    const { question, place, letters, letter, map } = this.shown;
+    const { question, place, letters, letter, map, order } = this.shown;
     const small = map.units * map.steps <= SMALL_MAP;
     for (const other of small ? letters : [letter]) {
       const found = await this.data.map(question, place, other);
       if (turn !== this.turn) return;
-      this.map.thumbnail(other, found, this.map.heat.given.order);
+      this.map.thumbnail(other, found, order?.length === found.units ? order : Int32Array.from({ length: found.units }, (_, unit) => unit));
     }
   }
 

@@ -26,6 +26,7 @@ class ColouredText {
     this.root = document.createElement("div");
     this.root.className = "coloured-text";
     this.root.tabIndex = 0;
+    this.root.dir = "auto";
     this.root.setAttribute("role", "group");
     this.root.setAttribute("aria-label", label);
     root.append(this.root);
