@@ -143,6 +143,48 @@ def test_the_theme_is_remembered_and_help_lists_the_keys(page, studio):
     page.keyboard.press("Escape")
 
 
+def test_the_system_s_theme_is_told_to_all(page, studio):
+    page.emulate_media(reduced_motion="reduce", color_scheme="light")
+    page.goto(studio.url("#v=cell&u=3&t=1"))
+    page.wait_for_selector("#theme[aria-label='Dark colours']")
+    page.emulate_media(reduced_motion="reduce", color_scheme="dark")
+    page.wait_for_selector("#theme[aria-label='Light colours']")
+
+
+@pytest.mark.parametrize("fragment", ["v=constructor&u=1.5&t=1.5", "l=-2&t=-7&u=9999&ph=77", "v=toString&l=0.5&d=up"])
+def test_a_fragment_of_nonsense_opens_the_cell(fragment, page, studio):
+    open_cell(page, studio, fragment)
+    assert page.get_attribute("#tab-cell", "aria-selected") == "true"
+    assert page.locator(".problem").count() == 0
+
+
+def test_share_says_when_the_text_is_not_in_the_address_and_the_address_when_it_is_missing(page, studio):
+    open_cell(page, studio)
+    edit_text(page, " ".join(f"w{n * n}" for n in range(1500)))
+    wait_until(page, "decodeURIComponent(location.hash).includes('x=~')")
+    page.click("#share")
+    page.wait_for_selector("text=copied, without the text >> visible=true")
+    page.evaluate("sessionStorage.clear()")
+    page.reload()
+    wait_until(page, "document.querySelector('.reader-note')?.textContent.includes('kept in another tab')")
+
+
+def test_the_tour_leaves_the_focus_in_the_page_and_is_not_in_an_exported_file(page, studio):
+    open_cell(page, studio, "v=cell")
+    page.click("#tour-start")
+    page.wait_for_selector("#tour-next")
+    page.click("#tour-next")
+    wait_until(page, "!document.querySelector('#tour-back').disabled")
+    page.click("#tour-back")
+    wait_until(page, "document.activeElement.id === 'tour-next'")
+    page.focus("#view")
+    with page.expect_download(timeout=60_000) as download:
+        page.keyboard.press("x")
+    assert "tour=france" not in download.value.path().read_text(encoding="utf-8")
+    page.click("#tour-end")
+    wait_until(page, "document.activeElement.id === 'view'")
+
+
 def test_a_lost_server_shows_a_banner_and_what_was_fetched_stays_usable(page, studio, expected):
     expected.append("ERR_FAILED|Failed to load resource")
     open_cell(page, studio, "v=cell&u=3&t=1")

@@ -67,7 +67,7 @@ async function start() {
 }
 
 function viewOf(state) {
-  return state.v in VIEWS ? state.v : "cell";
+  return Object.hasOwn(VIEWS, state.v) ? state.v : "cell";
 }
 
 function makeContext(state, api, store) {

@@ -5,6 +5,7 @@ import { colour } from "./colour.js";
 import { equationsOf } from "./cell-equations.js";
 import { sentence } from "./cell-say.js";
 import { memoryQuestion } from "./memory-question.js";
+import { fragmentOf } from "./state.js";
 import { cardTexts as texts } from "./strings-export.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -26,8 +27,8 @@ export async function savePage(context) {
   const { store, api } = context;
   try {
     context.announce(texts.pageMade);
-    const trace = await store.trace();
-    download(await api.file("export", { kind: "html", trace: trace.id, state: context.fragment() }), "holdfast.html");
+    const state = fragmentOf({ ...context.state, tour: "", step: "" }); // the file has no tours
+    download(await store.withTrace((trace) => api.file("export", { kind: "html", trace, state })), "holdfast.html");
     context.announce(texts.pageSaved);
   } catch (error) {
     if (!isAbort(error)) context.problem(error, document.getElementById("view"));

@@ -31,7 +31,9 @@ export function makeLevels(app) {
         const got = starsOf(state, number);
         const values = { number, name: nameOf(number), stars: got };
         button.disabled = !open;
-        button.setAttribute("aria-label", number === 0 ? GAME.sandbox : fill(open ? GAME.level : GAME.locked, values));
+        const label = fill(number === 0 ? (open ? GAME.sandbox : GAME.sandboxLocked) : open ? GAME.level : GAME.locked, values);
+        button.setAttribute("aria-label", label);
+        button.title = open ? "" : label;
         if (number === state.level) button.setAttribute("aria-current", "true");
         else button.removeAttribute("aria-current");
         button.dataset.crown = String(Boolean(state.stars[number]?.crown));

@@ -2,7 +2,9 @@
 
 import { h, roving } from "./a11y.js";
 import { colour } from "./colour.js";
+import { copyText } from "./game-keep.js";
 import { shortcuts } from "./keys.js";
+import { holdsTexts } from "./state.js";
 import { frame as words } from "./strings.js";
 
 const THEME_KEY = "holdfast.theme";
@@ -43,6 +45,7 @@ export function makeHeader(context, tour) {
   const picker = makePicker(context);
   const theme = h("button.button.icon", { type: "button", id: "theme", onclick: () => toggleTheme(context, theme) });
   labelTheme(theme);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tellTheme(context, theme));
   const share = h("button.button", { type: "button", id: "share", onclick: () => copyAddress(context, share) }, words.share);
   const help = h("button.button.icon", { type: "button", id: "help", "aria-label": words.help, title: words.help, onclick: () => openHelp(tour) }, "?");
   document.getElementById("tools").append(picker.element, share, theme, help);
@@ -72,18 +75,26 @@ function makeTabs(context) {
   return {
     update(state) {
       for (const tab of list.children) {
-        const chosen = tab.dataset.view === (state.v in words.views ? state.v : "cell");
+        const chosen = tab.dataset.view === (Object.hasOwn(words.views, state.v) ? state.v : "cell");
         tab.setAttribute("aria-selected", String(chosen));
         tab.tabIndex = chosen ? 0 : -1;
       }
-      document.title = `${words.views[state.v] ?? words.views.cell} · ${words.title}`;
+      document.title = `${Object.hasOwn(words.views, state.v) ? words.views[state.v] : words.views.cell} · ${words.title}`;
     },
   };
 }
 
 function makePicker(context) {
   const select = h("select", { id: "model", onchange: () => choose() });
-  const choose = () => context.setState({ m: select.value, l: 0, d: "forward", u: -1, cl: "" });
+  const own = {}; // the reader's text and series, so that neither is given to a model that reads the other
+  const choose = () => {
+    const { x, b, k } = context.state;
+    const before = context.store.model?.reads;
+    const after = context.store.models.find((model) => model.id === select.value)?.reads;
+    own[before] = { x, b, k };
+    const texts = before === after ? {} : { t: -1, ...(own[after] ?? { x: "", b: "", k: "" }) };
+    context.setState({ m: select.value, l: 0, d: "forward", u: -1, cl: "", ...texts });
+  };
   for (const model of context.store.models) {
     select.append(h("option", { value: model.id, disabled: Boolean(model.error) }, model.error ? `${model.name} (!)` : model.name));
   }
@@ -103,8 +114,12 @@ function toggleTheme(context, button) {
   const name = colour.theme() === "dark" ? "light" : "dark";
   setTheme(name);
   remember(name);
+  tellTheme(context, button);
+}
+
+function tellTheme(context, button) {
   labelTheme(button);
-  context.setState({ theme: name });
+  context.setState({ theme: colour.theme() });
 }
 
 function labelTheme(button) {
@@ -115,20 +130,15 @@ function labelTheme(button) {
 }
 
 async function copyAddress(context, button) {
-  const address = location.href.split("#")[0] + "#" + context.fragment();
-  let done = true;
-  try {
-    await navigator.clipboard.writeText(address);
-  } catch (error) {
-    if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
-    done = false;
-  }
-  context.announce(done ? words.shared : words.shareFailed);
+  const whole = await holdsTexts(context.state);
+  const done = await copyText(location.href.split("#")[0] + "#" + context.fragment());
+  if (!whole) context.problem(words.sharedInPart, document.getElementById("reader"));
+  context.announce(done ? (whole ? words.shared : words.sharedInPart.title) : words.shareFailed);
   button.textContent = done ? "✓" : words.share;
   setTimeout(() => (button.textContent = words.share), 1500);
 }
 
-/** Opens the help: what the page is, and every key of every view. */
+/** Opens the help: what the page is, the keys that count everywhere, and those of the present view. */
 export function openHelp(tour) {
   const dialog = document.getElementById("dialog");
   const close = h("button.button", { type: "button", onclick: () => dialog.close() }, words.close);

@@ -1,9 +1,11 @@
 // The shared state of all views and its two-way tie to the fragment of the address, where texts are compressed.
 
 const LONGEST_IN_ADDRESS = 2000;
-const NUMBERS = { l: 0, u: 0, t: 0, ph: 0 };
+const NUMBERS = ["l", "u", "t", "ph"]; // whole ones
+const LAST_PHASE = 6;
+const CHOICES = { v: ["cell", "memory", "gradient", "complete", "game"], d: ["forward", "backward"] };
 const TEXTS = ["x", "b"];
-const LOCAL = ["theme"]; // told to all views, but not part of a shared picture
+const LOCAL = ["theme", "lost"]; // told to all views, but not part of a shared picture; lost: a text that only another tab has
 const coded = new Map();
 
 /** What a fresh page starts from; `u` and `t` below zero mean "not chosen yet". */
@@ -14,6 +16,7 @@ export function makeState(address = window) {
   let state = Object.freeze({ ...DEFAULTS });
   let written = null;
   let timer = 0;
+  let reads = 0;
   const listeners = new Set();
 
   function replace(next) {
@@ -48,9 +51,12 @@ export function makeState(address = window) {
   }
 
   async function read() {
+    const turn = ++reads;
     const fragment = address.location.hash.slice(1);
     if (fragment === written) return;
+    clearTimeout(timer); // or a cursor that just moved would be written over the entry gone back to
     const next = await stateOf(fragment);
+    if (turn !== reads) return; // the address has changed again
     written = fragment;
     replace({ ...DEFAULTS, ...next });
   }
@@ -81,6 +87,12 @@ export function fragmentOf(state) {
   return parts.join("&");
 }
 
+/** Whether the fragment of a state holds its texts; one that is too long stays in this tab. */
+export async function holdsTexts(state) {
+  const codes = await Promise.all(TEXTS.map((key) => (state[key] ? encodeText(state[key]) : "-")));
+  return codes.every((code) => code && !code.startsWith("~"));
+}
+
 /** The part of a state that a fragment tells; broken parts are left out rather than guessed. */
 export async function stateOf(fragment) {
   const state = {};
@@ -92,9 +104,11 @@ export async function stateOf(fragment) {
     if (TEXTS.includes(key)) {
       const found = await decodeText(text);
       if (found !== null) state[key] = found;
-    } else if (key in NUMBERS) {
-      if (/^-?\d+(\.\d+)?$/.test(text)) state[key] = Number(text);
-    } else state[key] = text;
+      else if (text.startsWith("~")) state.lost = true;
+    } else if (NUMBERS.includes(key)) {
+      const number = /^-?\d{1,9}$/.test(text) ? Number(text) : null;
+      if (number !== null && (key !== "ph" || (number >= 0 && number <= LAST_PHASE))) state[key] = number;
+    } else if (!LOCAL.includes(key) && (!CHOICES[key] || CHOICES[key].includes(text))) state[key] = text;
   }
   return state;
 }

@@ -85,18 +85,22 @@ export function makeStore(api, state) {
   /** Whether a trace answers the present question; what comes late is thus told from what is wanted. */
   store.isPresent = async (trace) => (await store.trace()) === trace;
 
-  /** Asks `trace/{id}/{what}` of the present trace ("get" or "tensors"); once more when the server has let the trace go. */
-  store.ask = async (kind, what, query = {}, { signal, question } = {}) => {
+  /** Calls `run(id)` with the present trace's id; once more when the server has let the trace go. */
+  store.withTrace = async (run, { signal, question } = {}) => {
     const asked = question ?? store.question();
-    const path = async () => `trace/${(await store.traceOf(asked, { signal })).id}/${what}`;
+    const id = async () => (await store.traceOf(asked, { signal })).id;
     try {
-      return await api[kind](await path(), query, { signal });
+      return await run(await id());
     } catch (error) {
       if (isAbort(error) || ![404, 410].includes(error.status) || api.embedded) throw error;
       traces.delete(JSON.stringify(asked));
-      return api[kind](await path(), query, { signal });
+      return run(await id());
     }
   };
+
+  /** Asks `trace/{id}/{what}` of the present trace ("get" or "tensors"). */
+  store.ask = (kind, what, query = {}, { signal, question } = {}) =>
+    store.withTrace((id) => api[kind](`trace/${id}/${what}`, query, { signal }), { signal, question });
 
   /** The layer, direction and unit looked at, as a query. */
   store.place = () => {

@@ -11,6 +11,7 @@ export const GAME = {
   levels: "Levels",
   sandbox: "Sandbox",
   level: "Level {number}, {name}, {stars} of 3 stars",
+  sandboxLocked: "Sandbox, locked: earn a star on level 10",
   locked: "Level {number}, {name}, locked: earn a star on one of the two levels before it",
   modes: { hand: "By hand", rule: "By rule", watch: "Watch the LSTM" },
   modesLabel: "How to play",
@@ -140,7 +141,7 @@ export const LEVEL_TEXTS = [
       "What is old only disturbs: f can stay shut.",
       "▲ ▼: f 0, i 1, o 1. ·: all 0.",
     ],
-    lesson: "With f = 0 nothing is kept. A net without memory would do.",
+    lesson: "Nothing has to be kept here: f may be 0, and a net without memory would do.",
   },
   {
     goal: "Remember the arrow while the cards are empty. Say it at ?.",

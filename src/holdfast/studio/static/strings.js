@@ -9,6 +9,11 @@ export const frame = {
   theme: (theme) => (theme === "dark" ? "Light colours" : "Dark colours"),
   share: "Share",
   shared: "The address of this very picture is copied.",
+  sharedInPart: {
+    title: "The address is copied, without the text",
+    detail: "This text is too long for an address and stays in this tab; who opens the address sees the example in its place.",
+    hint: "The key x saves this text's page as one file to pass on.",
+  },
   shareFailed: "The browser did not let the page copy. The address is in its address bar.",
   help: "Help and keys",
   close: "Close",
@@ -39,9 +44,9 @@ export const reader = {
   edit: "Edit text",
   done: "Done",
   reset: "Back to the example",
-  unknown: (words) => `Not in the vocabulary, read as an unknown word: ${words.join(", ")}`,
+  unknown: (words, more) => `Not in the vocabulary, read as an unknown word: ${words.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
   reading: "Reading …",
-  word: (n, total) => `word ${n} of ${total}`,
+  lost: "The text of this address was kept in another tab and is not here; this is the example.",
 };
 
 /** Texts of the tour. */

@@ -32,6 +32,7 @@ export function mountTour(root, context) {
   function end() {
     remember();
     context.setState({ tour: "", step: "", cl: "" });
+    document.getElementById("view").focus(); // the button that was pressed goes away
   }
 
   function possible() {
@@ -43,6 +44,7 @@ export function mountTour(root, context) {
     const dismiss = () => {
       remember();
       root.replaceChildren();
+      document.getElementById("view").focus();
     };
     root.replaceChildren(
       h(
@@ -71,7 +73,8 @@ export function mountTour(root, context) {
         h("div.row.tour-buttons", {}, stop, back, next),
       ),
     );
-    (document.getElementById(focused) ?? (focused ? next : null))?.focus();
+    const again = document.getElementById(focused);
+    if (focused) (again && !again.disabled ? again : next).focus();
     context.announce(`${title}. ${text}`);
   }
 
@@ -80,7 +83,7 @@ export function mountTour(root, context) {
     const key = `${name} ${state.step ?? ""} ${name ? "" : state.v}`;
     if (key === shown) return;
     shown = key;
-    const found = name ? await load(name) : null;
+    const found = name && !api.embedded ? await load(name) : null;
     const step = Number(state.step);
     if (found?.steps[step]) paint(step);
     else if (state.v === OFFERED_IN) offer();
