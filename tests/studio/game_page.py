@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import shutil
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -15,16 +14,7 @@ from typing import Any
 from holdfast.studio.game.levels import Level
 
 STATIC = Path(__file__).resolve().parents[2] / "src" / "holdfast" / "studio" / "static"
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 GATE_KEYS = "fio"
-
-
-def chromium() -> str | None:
-    """Where the browser is, or None."""
-    return next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -12,22 +12,10 @@ from holdfast.studio.game.levels import GATES, LEVELS, Level, level_of
 from holdfast.studio.game.page import write_game
 from holdfast.studio.game.play import by_hand, by_player, by_rule, gather, pad, play, score
 from holdfast.studio.game.streams import stream
-from tests.studio.game_page import ARGUMENTS, STATIC, chromium, play_by_hand, served, write_rule
+from tests.studio.game_page import STATIC, play_by_hand, served, write_rule
 
-pytest.importorskip("playwright.sync_api", reason="the page's tests need playwright")
-from playwright.sync_api import sync_playwright
-
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium found on this machine")
 LEVEL = pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
 PLAYS_A_LEVEL = 100  # 1,000 in all
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +25,18 @@ def address():
 
 
 @pytest.fixture(scope="module")
-def shared(browser, address):
+def shared(chromium, address):
     """One page for what only calculates in it."""
-    page = browser.new_page()
+    page = chromium.new_page()
     page.goto(f"{address}/game.html")
     yield page
     page.close()
 
 
 @pytest.fixture
-def page(browser, address):
+def page(chromium, address):
     """A fresh page with nothing kept; errors in its console and requests to elsewhere fail the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     opened = context.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
@@ -185,7 +173,7 @@ def test_undo_n_times_is_the_start(page):
     assert page.locator(".g-bar-value").all_text_contents() == ["0.50"] * 6
 
 
-def test_progress_survives_a_reload_and_a_file(page, browser, tmp_path):
+def test_progress_survives_a_reload_and_a_file(page, chromium, tmp_path):
     start(page, 1)
     play_by_hand(page, gates_by_rule(level_of(1), 1))
     page.reload()
@@ -273,11 +261,11 @@ def test_everything_fits_a_phone_and_has_a_name(page):
         assert unnamed == 0
 
 
-def test_one_file_plays_from_a_disk_without_a_network(browser, tmp_path):
+def test_one_file_plays_from_a_disk_without_a_network(chromium, tmp_path):
     file = tmp_path / "game.html"
     write_game(file)
     assert file.stat().st_size < 300_000
-    context = browser.new_context(offline=True)
+    context = chromium.new_context(offline=True)
     opened = context.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
@@ -319,7 +307,7 @@ def test_undo_in_the_rule_goes_back_to_where_the_change_was_made(page):
     assert page.get_by_role("tab", name="By hand").get_attribute("aria-selected") == "true"
 
 
-def test_two_tabs_keep_each_other_s_stars(page, browser):
+def test_two_tabs_keep_each_other_s_stars(page, chromium):
     start(page, 1)
     other = page.context.new_page()
     other.goto(f"{page.address}/game.html#lv=2")

@@ -30,7 +30,7 @@ def test_sentences_are_cut_in_three():
 def test_a_run_trains_and_measures_f1_of_chunks(tmp_path):
     pytest.importorskip("sklearn", reason="logistic regression needs scikit-learn")
     contest = TagContest(small_sentences(), config=SMALL)
-    outcome = contest.run(Trial("gru", 12, 3e-2, 4.0, 0), tmp_path / "run", test=True)
+    outcome = contest.run(Trial("gru", 12, 3e-2, 8.0, 0), tmp_path / "run", test=True)
     assert np.mean(outcome.items) == pytest.approx(outcome.test)
     assert len(outcome.items) == len(contest.test)
     simple = {name: measure().value for name, measure in contest.baselines()}
