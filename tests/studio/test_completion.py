@@ -60,6 +60,35 @@ def test_curve_holds_for_the_lstm_and_starts_at_the_text_itself(client):
     assert all(low <= mean <= high for low, mean, high in zip(curve["low"], curve["mean"], curve["high"], strict=True))
 
 
+def test_curve_from_a_key_begins_at_the_shortest_text_and_shows_the_rnn_forgetting(client):
+    body = {"models": ["lstm", "rnn"], "text": TEXT, "target": "French", "distances": [0, 3, 20], "fills": 4}
+    found = ask(client, "curve", key="France", **body)
+    short = ask(client, "complete", models=["rnn"], text="I grew up in France. So I speak fluent", k=1, target="French")
+    lstm, rnn = (curve["mean"] for curve in found["curves"])
+    assert found["apart"] == 4  # So, I, speak, fluent
+    assert rnn[0] == pytest.approx(short["answers"][0]["target"])
+    assert rnn[0] > rnn[1] > 0.5 > rnn[2]
+    assert min(lstm) > 0.9
+    for key in ("Poland", "fluent", ""):  # not there, in the last sentence, none
+        assert ask(client, "curve", key=key, **body)["apart"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "head", "tail", "words"),
+    [
+        ("I grew up in France. It rained. I speak", "I grew up in France.", "I speak", 2),
+        ("In France, with Anna. It rained. I don't speak", "In France, with Anna.", "I don't speak", 5),
+        ("In France.\nI speak", "In France.", "I speak", 2),
+    ],
+)
+def test_the_gap_counts_the_words_between_key_and_end(text, head, tail, words):
+    assert fillers.gap(text, "France") == (head, tail, words)
+    longer = fillers.bridge(head, tail, 8, seed=0)
+    assert longer.startswith(f"{head} ")
+    assert longer.endswith(f" {tail}")
+    assert len(longer.split()) == len(f"{head} {tail}".split()) + 8
+
+
 def test_attribution_sums_to_what_the_text_adds_and_rests_on_the_country(client):
     found = ask(client, "attribute", model="lstm", text=TEXT, target="French")
     tokens, weights = [token[0] for token in found["tokens"]], found["weights"]

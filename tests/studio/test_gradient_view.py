@@ -173,6 +173,7 @@ def test_reload_ends_the_run_and_a_new_one_need_not_wait(page, studio):
     page.reload()
     page.wait_for_selector(".chart-line")
     assert page.get_by_text("Recorded", exact=True).is_visible()
+    assert "Your own run ended" in page.locator(".gradient-recorded").inner_text()
     page.get_by_role("button", name="Train", exact=True).click()
     wait_until(lambda: workers(studio) and first not in workers(studio), 5)
     assert len(workers(studio)) == 1

@@ -215,6 +215,23 @@ def test_claim_is_the_sentence_computed_from_the_runs(page, studio, client):
     wait_until(page, f"document.querySelector('.unit-panel h2').textContent === 'Unit {wanted['unit']}'")
 
 
+def test_a_word_without_words_for_its_place_is_asked_for_them(page, studio):
+    look(page, studio)
+    claim = page.inner_text(".claim")
+    page.fill("#find-word", "soup")
+    assert page.input_value("#find-others") == ""
+    page.click(".memory-find [type=submit]")
+    assert "could stand in its place" in page.inner_text(".refused")
+    page.fill("#find-word", "banana")
+    page.click(".memory-find [type=submit]")
+    assert "“banana” does not stand in the text" in page.inner_text(".refused")
+    assert page.inner_text(".claim") == claim
+    page.fill("#find-word", "France")
+    assert page.input_value("#find-others") == "Germany, Poland, Turkey"
+    page.click(".memory-find [type=submit]")
+    wait_until(page, "location.hash.includes('sort=keeps') && !document.querySelector('.refused')")
+
+
 def test_claim_sets_another_model_beside_only_where_other_orders_were_read(client):
     asked = {"model": "lstm", "word": "France", "others": ["Germany", "Poland", "Turkey"], "beside": "rnn"}
     few = (

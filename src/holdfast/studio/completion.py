@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.studio.clamps import clamps_of, fits
-from holdfast.studio.fillers import default_place, insert
+from holdfast.studio.fillers import bridge, default_place, gap, insert
 from holdfast.studio.problem import Problem
 from holdfast.studio.request import Asked
 from holdfast.studio.studio import Studio
@@ -46,7 +46,9 @@ def curve(studio: Studio, asked: Asked) -> dict[str, Any]:
     """Return how likely each model holds a word after more and more words were put into the text.
 
     For each distance so many words of held-out sentences are put before the last sentence, `fills` times anew; "mean"
-    is over these, "low" and "high" are their tenth and ninetieth percentiles.
+    is over these, "low" and "high" are their tenth and ninetieth percentiles. Where the text names "key" in an earlier
+    sentence, they stand in place of all sentences in between, and "apart" counts the words between the key and the end
+    of the text at distance 0; else it is None.
 
     Raises:
         Problem: no model knows the word, or too much is asked for at once.
@@ -61,9 +63,14 @@ def curve(studio: Studio, asked: Asked) -> dict[str, Any]:
         raise Problem(422, "There is nothing to read: the text is empty.", "Type a few words first.")
     if (len(text) * len(distances) + 6 * sum(distances)) * fills > MOST_READ:
         raise Problem(413, "This text is too long for so many fillings.", "Take fewer fills or distances.", MOST_READ)
-    at = default_place(text)
-    texts = {d: [insert(text, at, d, seed)[0] for seed in range(fills if d else 1)] for d in distances}
-    return {"curves": [_curve(studio, subject, texts, target) for subject in subjects]}
+    parts, at = gap(text, asked.text("key", "", 200).strip()), default_place(text)
+
+    def filled(words: int, seed: int) -> str:
+        return bridge(*parts[:2], words, seed) if parts else insert(text, at, words, seed)[0]
+
+    texts = {d: [filled(d, seed) for seed in range(fills if d else 1)] for d in distances}
+    curves = [_curve(studio, subject, texts, target) for subject in subjects]
+    return {"curves": curves, "apart": parts[2] if parts else None}
 
 
 def put_in(asked: Asked) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from holdfast.tasks.france.sentences import COUNTRIES
 
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)]*(?:\s+|$)|\n+")
 
+_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+
 
 def boundaries(text: str) -> list[int]:
     """Return the places of a text where a sentence may be put in: its beginning, and after each sentence."""
@@ -19,6 +21,27 @@ def default_place(text: str) -> int:
     """Return the place before the last sentence that is begun, where it is not the first."""
     places = [place for place in boundaries(text) if place < len(text.rstrip())]
     return places[-1]
+
+
+def gap(text: str, key: str) -> tuple[str, str, int] | None:
+    """Return the text up to the end of the sentence that first names a word, the last sentence, and the words between.
+
+    These words are those after the key and those of the last sentence: so many stand between the key and what is asked
+    for when the sentences in between are left out. None where the key is not there, or stands in the last sentence.
+    """
+    found = re.search(rf"\b{re.escape(key)}\b", text) if key else None
+    last = default_place(text)
+    if found is None or found.start() >= last:
+        return None
+    end = min(place for place in boundaries(text) if place >= found.end())
+    head, tail = text[:end].rstrip(), text[last:]
+    return head, tail, len(_WORD.findall(text[found.end() : end])) + len(_WORD.findall(tail))
+
+
+def bridge(head: str, tail: str, words: int, seed: int) -> str:
+    """Return two parts of a text with sentences of so many words between them."""
+    between = insert(f"{head} ", len(head) + 1, words, seed)[1]
+    return f"{head} {between} {tail}" if between else f"{head} {tail}"
 
 
 def insert(text: str, at: int, words: int, seed: int) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import { embeddedFile } from "./embedded.js";
 
 const EXAMPLE = "static/gradient-example.json";
 const LEAST_SHOWN = { share: 1e-10, norm: 1e-12 };
+const BEGUN = "holdfast.gradient.begun";
 const kept = { now: null, before: null, pinned: false, view: null }; // the runs outlast a change of view
 
 /** Mounts the Gradient view. */
@@ -107,6 +108,7 @@ async function train(view) {
   if (!kept.pinned) kept.before = kept.now && !kept.now.recorded && kept.now.events.length > 1 ? kept.now : null;
   const run = newRun(settingsOf(context.state));
   kept.now = run;
+  noteRun();
   view.scrub = null;
   draw(view);
   try {
@@ -119,6 +121,23 @@ async function train(view) {
     run.status = "broken";
     context.problem(error, kept.view.controls.element);
     draw(kept.view);
+  }
+}
+
+/** Note in this tab that a run was begun, so that a page loaded anew can say that it is gone. */
+function noteRun() {
+  try {
+    sessionStorage.setItem(BEGUN, "1");
+  } catch {
+    // A browser that keeps nothing: the page loaded anew says only that its picture was recorded.
+  }
+}
+
+function hadRun() {
+  try {
+    return sessionStorage.getItem(BEGUN) === "1";
+  } catch {
+    return false;
   }
 }
 
@@ -173,7 +192,7 @@ function draw(view) {
   view.slider.value = String(Math.max(0, place));
   view.slider.disabled = all.length < 2;
   view.badge.hidden = !run.recorded;
-  view.badge.replaceChildren(h("b.chip", {}, words.recorded), ` ${words.recordedNote}`);
+  view.badge.replaceChildren(h("b.chip", {}, words.recorded), ` ${hadRun() ? words.reloaded : words.recordedNote}`);
   view.pinButton.setAttribute("aria-pressed", String(kept.pinned));
   view.pinButton.textContent = kept.pinned ? words.unpin : words.pin;
   const scale = scaleOf(view);

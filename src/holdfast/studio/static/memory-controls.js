@@ -58,25 +58,39 @@ export function findForm(context) {
   const { store } = context;
   const word = h("input.field", { type: "text", id: "find-word", autocomplete: "off", spellcheck: "false" });
   const others = h("input.field", { type: "text", id: "find-others", autocomplete: "off", spellcheck: "false", "aria-describedby": "find-note" });
-  const note = h("p.note", { id: "find-note" }, "");
+  const note = h("p.note", { id: "find-note", role: "status" }, "");
   const here = h("button.button.quiet", { type: "button", hidden: true, onclick: () => ask(here.dataset.word) });
   const form = h("form.memory-find", { onsubmit: submit },
     h("label", {}, texts.find.word, word), h("label.wide", {}, texts.find.against, others),
     h("button.button", { type: "submit" }, texts.find.use), here);
+  let shown = "";
 
   function submit(event) {
     event.preventDefault();
     const wanted = word.value.trim();
     const named = wordsOf(others.value).filter((other) => other !== wanted);
-    if (!hasWord(store.text(), wanted)) return void (note.textContent = texts.find.absent(wanted));
-    if (!named.length) return void (note.textContent = texts.find.alone);
+    if (!hasWord(store.text(), wanted)) return refuse(texts.find.absent(wanted), word);
+    if (!named.length) return refuse(texts.find.alone, others);
+    shown = "";
     const same = named.join() === automatic(store, wanted).join();
     context.setState({ k: wanted, ka: same ? "" : named.join(", "), sort: "keeps", u: -1 });
   }
 
+  function refuse(reason, field) {
+    note.textContent = reason;
+    note.classList.add("refused");
+    field.focus();
+  }
+
+  /** Words that could stand in a word's place are known of the countries alone: for others the reader names them. */
+  function suggest() {
+    others.value = automatic(store, word.value.trim()).join(", ");
+  }
+  word.addEventListener("input", suggest);
+
   function ask(text) {
     word.value = text;
-    others.value = automatic(store, text).join(", ");
+    suggest();
     form.requestSubmit();
   }
 
@@ -85,9 +99,14 @@ export function findForm(context) {
     word,
     ask,
     update(state, key, named, hereWord) {
-      if (document.activeElement !== word) word.value = key;
-      if (document.activeElement !== others) others.value = named.join(", ");
-      note.textContent = texts.find.hint;
+      const asked = JSON.stringify([key, named]);
+      if (asked !== shown) {
+        shown = asked; // what the reader is writing stays until it is asked
+        word.value = key;
+        others.value = named.join(", ");
+        note.textContent = texts.find.hint;
+        note.classList.remove("refused");
+      }
       here.hidden = !hereWord || hereWord === key || !/\p{L}/u.test(hereWord);
       here.dataset.word = hereWord ?? "";
       here.textContent = texts.find.here(hereWord);
@@ -96,7 +115,8 @@ export function findForm(context) {
 }
 
 function automatic(store, word) {
-  return [store.info.key, ...(store.info.alternatives ?? [])].filter((other) => other && other !== word).slice(0, 3);
+  const known = [store.info.key, ...(store.info.alternatives ?? [])].filter(Boolean);
+  return known.includes(word) ? known.filter((other) => other !== word).slice(0, 3) : [];
 }
 
 /** The choice of a second text and of what the map shows: A, B or their difference. */

@@ -51,6 +51,7 @@ export const gradientWords = {
   recordedNote: "What you see was recorded earlier, from real runs. Press Train for your own.",
   stale: (settings) => `Of the last run: ${settings.join(", ")}. The settings have changed since: Train runs them.`,
   staleRecorded: (settings) => `Of the recorded run: ${settings.join(", ")}. The settings have changed: Train runs them.`,
+  reloaded: "Your own run ended when the page was loaded anew. Press Train to run it again.",
   embedded: "This file holds recorded runs only. `holdfast studio` trains.",
   after: "After update",
   flowTitle: { share: "The gradient on its way back, as a share of what it was at the last step", norm: "The norm of the gradient by lag" },

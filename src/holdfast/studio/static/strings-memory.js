@@ -41,7 +41,7 @@ export const memoryTexts = {
     here: (word) => `Ask about “${word}”`,
     automatic: (words) => words.join(", "),
     absent: (word) => `“${word}” does not stand in the text. Choose a word of the text.`,
-    alone: "Name at least one other word to tell it from.",
+    alone: "Name at least one word that could stand in its place, to tell it from.",
   },
   compare: {
     label: "Which text the map shows",
