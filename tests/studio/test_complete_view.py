@@ -9,6 +9,7 @@ import pytest
 from holdfast.inside import Clamp, clamp
 from holdfast.studio.subject import MODELS
 from holdfast.tasks.language.task import LanguageModel
+from tests.studio.conftest import ROOT, start_studio, stop_studio
 from tests.studio.looking import wait_until
 from tests.studio.small_cells import shown
 
@@ -132,12 +133,13 @@ def test_the_curve_is_the_one_that_the_server_measured(page, studio):
     with page.expect_response("**/api/1/curve", timeout=60_000) as answer:
         page.goto(studio.url("#v=complete"))
     curves = answer.value.json()["curves"]
-    wait_until(page, "document.querySelector('.claim').textContent.startsWith('With 200')")
+    wait_until(page, "document.querySelector('.claim').textContent.includes('words after “')")
     page.click(".chart-actions >> text=Table")
     rows = page.eval_on_selector_all(".chart-table tr", "nodes => nodes.map((node) => node.textContent)")
     assert any(shown(curves[0]["mean"][-1]) in row for row in rows)
     assert [curve["model"] for curve in curves] == ["lstm", "gru", "rnn"]
-    assert "“French”" in page.inner_text(".claim")
+    assert "206 words after “France”, “French” gets" in page.inner_text(".claim")  # 200, and those of the question
+    assert curves[2]["mean"][0] > 0.5 > curves[2]["mean"][-1]  # the RNN knew it once
 
 
 def test_an_empty_text_asks_for_one(page, studio):
@@ -174,7 +176,7 @@ def shown_signed(value: float) -> str:
     return text if float(text) == 0 else ("+" if value > 0 else "\u2212") + text
 
 
-CURVE = "document.querySelector('.claim').textContent.startsWith('With 200')"
+CURVE = "document.querySelector('.claim').textContent.includes('words after “')"
 
 
 def right(page, models) -> bool:
@@ -252,3 +254,25 @@ def test_a_curve_is_told_of_its_own_text_alone(page, studio):
     settled(page, TEXT)
     page.unroute("**/api/1/curve")
     wait_until(page, CURVE, 60)
+
+
+def test_a_model_of_another_task_leaves_the_completion_its_own_text(page):
+    frozen = ROOT / "tests" / "tasks" / "frozen"
+    studio = start_studio(frozen / "forecast-1", frozen / "language-1")
+    try:
+        with page.expect_response("**/api/1/complete", timeout=60_000) as answer:
+            page.goto(studio.url("#v=complete&m=forecast-1"))
+        assert answer.value.request.post_data_json["text"] == page.input_value("#complete-text")
+        assert page.input_value("#complete-text").startswith("I grew up in France.")
+        wait_until(
+            page, "document.querySelector('.complete').textContent.includes('forecast-1 does not continue texts')"
+        )
+        assert "language-1 is asked." in page.inner_text(".complete")
+        page.fill("#complete-text", "My own")
+        page.click("[role=tab] >> nth=0")
+        page.click("[role=tab]:has-text('Completion')")
+        wait_until(page, "document.querySelector('#complete-text')?.value === 'My own'")
+        assert "x=" not in page.url
+        page.goto("about:blank")  # so that nothing is asked of a server that is gone
+    finally:
+        stop_studio(studio)

@@ -1,5 +1,23 @@
 // What the Completion view asks: the text with distractors put in, and where they go.
 
+let kept = ""; // the last text of a language model: another model's series is nothing to go on with
+
+/** Whether a model continues texts. */
+export function continues(model) {
+  return model?.task === "language";
+}
+
+/** The text to go on with: that of the chosen language model; of another model the last one, or the example. */
+export function textToContinue(store) {
+  if (continues(store.model)) kept = store.text();
+  return kept || store.info.text;
+}
+
+/** Keep a text that was written while another model was chosen, for this view alone. */
+export function keepText(text) {
+  kept = text;
+}
+
 /** Find where the last sentence that is begun starts, as the server's filler does: the place distractors go to. */
 export function lastSentence(text) {
   const end = text.trimEnd().length;

@@ -6,7 +6,7 @@ import { completeTexts } from "./strings-complete.js";
 const SURE = 0.5;
 
 /** Say what was found: {sentence, note} for the present answers, and the curves of this very text and word, if measured. */
-export function completionClaim({ answers, target, curves }, models) {
+export function completionClaim({ answers, target, curves, apart = null, key }, models) {
   const texts = completeTexts.claim;
   const name = (id) => models.find((model) => model.id === id)?.name ?? id;
   const best = Math.max(...answers.map((answer) => answer.top[0]?.[1] ?? 0));
@@ -14,8 +14,9 @@ export function completionClaim({ answers, target, curves }, models) {
   const measured = curves && Math.max(...curves.map((curve) => curve.mean[0])) >= SURE;
   if (measured) {
     const last = curves[0].distances.length - 1;
+    const far = apart === null ? texts.far : (words, ...rest) => texts.between(words + apart, key, ...rest);
     const found = joined(curves.map((curve) => texts.farOne(share(curve.mean[last]), name(curve.model))));
-    return { sentence: texts.far(curves[0].distances[last], target, found), note: texts.evidence(20, target) };
+    return { sentence: far(curves[0].distances[last], target, found), note: texts.evidence(20, target) };
   }
   const found = answers.map((answer) => texts.one(name(answer.model), answer.top[0][0], share(answer.top[0][1])));
   return { sentence: texts.now(joined(found)), note: "" };

@@ -6,7 +6,7 @@ import { colour } from "./colour.js";
 import { completeTexts } from "./strings-complete.js";
 
 const texts = completeTexts.curve;
-const DISTANCES = [0, 10, 25, 50, 100, 150, 200];
+const DISTANCES = [0, 3, 5, 10, 15, 25, 50, 100, 150, 200];
 const FILLS = 20;
 
 /** Put the chart into `root`; it measures one text and word at a time, and shows no other's curves meanwhile. */
@@ -17,12 +17,12 @@ export function curvePanel(root, context) {
   });
   const note = h("p.note", {}, texts.waiting);
   root.append(note);
-  let measured = { name: "", curves: null };
+  let measured = { name: "", found: {} };
   let running = { name: "", control: null };
 
-  /** The curves of a text and word, or null while they are not measured. */
+  /** What was measured of a text and word: {curves, apart, key}; empty while nothing is. */
   function of(text, target) {
-    return measured.name === nameOf(text, target) ? measured.curves : null;
+    return measured.name === nameOf(text, target) ? measured.found : {};
   }
 
   function stop() {
@@ -35,14 +35,14 @@ export function curvePanel(root, context) {
     const name = nameOf(text, target);
     if ([measured.name, running.name].includes(name)) return;
     stop();
-    measured = { name: "", curves: null };
+    measured = { name: "", found: {} };
     note.textContent = "";
     context.problem(null, note);
     chart.update([], { title: texts.none, description: "" });
   }
 
-  /** Measure once for each text and word, with the models that know the word; true where there is something new. */
-  async function measure(text, target, models) {
+  /** Measure once for each text and word, with the models that know the word, from `key` on; true where there is something new. */
+  async function measure(text, target, models, key) {
     const name = nameOf(text, target);
     if (!target || models.length === 0 || [measured.name, running.name].includes(name)) return false;
     stop();
@@ -51,12 +51,12 @@ export function curvePanel(root, context) {
     note.textContent = texts.waiting;
     context.problem(null, note);
     try {
-      const body = { models: models.map((one) => one.id), text, target, distances: DISTANCES, fills: FILLS };
-      const { curves } = await context.api.post("curve", body, { signal: control.signal });
+      const body = { models: models.map((one) => one.id), text, target, key, distances: DISTANCES, fills: FILLS };
+      const { curves, apart } = await context.api.post("curve", body, { signal: control.signal });
       if (running.control !== control) return false;
-      measured = { name, curves };
-      chart.update(curves.map((curve) => lineOf(curve, models)), { title: texts.title(target), description: texts.description(target) });
-      note.textContent = texts.band;
+      measured = { name, found: { curves, apart, key } };
+      chart.update(curves.map((curve) => lineOf(curve, models, apart ?? 0)), { title: texts.title(target), description: apart === null ? texts.description(target) : texts.shorter(key), xLabel: apart === null ? texts.x : texts.between(key) });
+      note.textContent = apart === null ? texts.band : `${texts.band} ${texts.shorter(key)}`;
       return true;
     } catch (error) {
       if (running.control !== control) return false;
@@ -79,10 +79,10 @@ function nameOf(text, target) {
   return JSON.stringify([text, target]);
 }
 
-function lineOf(curve, models) {
+function lineOf(curve, models, apart) {
   const model = models.find((one) => one.id === curve.model);
   const line = CELL_LINES[model.family] ?? { colour: "--part-c", dash: "" };
   // Two cells often lie on each other: dashes let the one below be seen.
   const dash = model.family === "gru" ? "9 7" : line.dash;
-  return { ...line, dash, name: model.name, values: curve.mean, at: curve.distances, low: curve.low, high: curve.high };
+  return { ...line, dash, name: model.name, values: curve.mean, at: curve.distances.map((words) => words + apart), low: curve.low, high: curve.high };
 }

@@ -2,7 +2,7 @@
 
 import { h } from "./a11y.js";
 import { isAbort } from "./api.js";
-import { completer, lastSentence } from "./complete-ask.js";
+import { completer, continues, keepText, lastSentence, textToContinue } from "./complete-ask.js";
 import { barCard } from "./complete-bars.js";
 import { completionClaim } from "./complete-claim.js";
 import { curvePanel } from "./complete-curve.js";
@@ -109,7 +109,8 @@ class CompleteView {
     const { store } = this.context;
     if (!this.unshared || !text.trim()) return;
     this.unshared = false;
-    if (text !== store.text()) this.context.setState({ x: text === store.example() ? "" : text, t: -1, cl: "" });
+    if (!continues(store.model)) keepText(text);
+    else if (text !== store.text()) this.context.setState({ x: text === store.example() ? "" : text, t: -1, cl: "" });
   }
 
   slid() {
@@ -119,8 +120,10 @@ class CompleteView {
 
   restore() {
     this.unshared = false;
-    this.context.setState({ x: "", t: -1, u: -1, cl: "", c_d: "0", c_w: "" });
-    this.field.value = this.context.store.text();
+    keepText("");
+    const shared = continues(this.context.store.model) ? { x: "", t: -1, u: -1, cl: "" } : {};
+    this.context.setState({ ...shared, c_d: "0", c_w: "" });
+    this.field.value = textToContinue(this.context.store);
     this.ask();
   }
 
@@ -157,11 +160,12 @@ class CompleteView {
       return;
     }
     if (changed.has("x")) this.unshared = false;
-    if (!this.unshared && store.text() !== this.field.value) this.field.value = store.text();
+    const text = textToContinue(store);
+    if (!this.unshared && text !== this.field.value) this.field.value = text;
     if (document.activeElement !== this.slider && !this.timers.slide) this.slider.value = String(this.words());
     if (document.activeElement !== this.target && !this.timers.target) this.target.value = state.c_w ?? "";
     this.amount.textContent = texts.words(this.timers.slide ? this.slider.value : this.words());
-    this.back.hidden = !state.x && !this.words();
+    this.back.hidden = text === store.info.text && !this.words();
     if (["x", "m", "c_d", "c_s", "c_w", "v"].some((key) => changed.has(key))) this.ask();
   }
 
@@ -258,9 +262,11 @@ class CompleteView {
   }
 
   tell() {
-    const { sentence, note } = completionClaim({ ...this.now, curves: this.curve.of(this.now.text, this.now.target) }, this.models);
+    const { store } = this.context;
+    const { sentence, note } = completionClaim({ ...this.now, ...this.curve.of(this.now.text, this.now.target) }, this.models);
     this.claim.textContent = sentence;
-    this.note.textContent = note;
+    const others = continues(store.model) ? "" : texts.claim.others(store.model.name, this.models.map((one) => one.name));
+    this.note.textContent = [others, note].filter(Boolean).join(" ");
     this.context.announce(sentence);
   }
 
@@ -269,7 +275,7 @@ class CompleteView {
     const { text, target, answers } = this.now;
     const knowing = this.models.filter((model) => answers.some((answer) => answer.model === model.id && answer.target !== null));
     this.forget.offer();
-    if (await this.curve.measure(text, target, knowing)) this.tell();
+    if (await this.curve.measure(text, target, knowing, this.context.store.key(text))) this.tell();
   }
 
   unmount() {
