@@ -61,6 +61,14 @@ def test_the_game_s_keys_count_as_soon_as_its_tab_is_chosen(page, studio):
     assert page.get_attribute("#tab-game", "aria-selected") == "true"
 
 
+def test_the_game_s_bars_are_above_its_button_on_a_phone(page, studio):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(studio.url("#v=game"))
+    page.wait_for_selector("main .g-bar")
+    ends = "Math.max(...[...document.querySelectorAll('.g-bar')].map((bar) => bar.getBoundingClientRect().bottom))"
+    wait_until(page, f"{ends} <= document.querySelector('.g-go').getBoundingClientRect().top")
+
+
 @pytest.mark.parametrize("text", ["Tell me 🙂 where naïve cats <script>alert(1)</script> sleep", "كان يا ما كان cat"])
 def test_an_edited_text_lives_in_the_address_and_survives_a_reload(text, page, studio):
     open_cell(page, studio)

@@ -44,15 +44,15 @@ export function makeUnits(go) {
       const chips = units.slice(0, KEEPERS).filter((unit) => steps[unit] > 0).map((unit) => keeper(unit, steps[unit], go));
       keepers.replaceChildren(h("span.note", {}, words.keepers(store.key())), ...chips);
     }),
-    async tell(still, { state, store }, trace, noun) {
+    async tell(still, { state, store }, trace) {
       const found = await store.ask("get", "facts", { layer: state.l, direction: state.d, unit: Math.max(0, state.u) });
       if (!still()) return;
       const told = words.facts;
       const hidden = trace.layers[state.l]?.hidden ?? 0;
       const parts = [
-        Number.isFinite(found.tau) && found.tau > 0 ? told.tau(shortNumber(found.tau), noun) : null,
+        found.keeps !== null && found.keeps !== undefined && store.key() ? told.keeps(store.key(), found.keeps) : null,
+        Number.isFinite(found.tau) && found.tau > 0 ? told.tau(shortNumber(found.tau)) : null,
         Number.isFinite(found.half_life) && found.half_life > 0 ? told.half(shortNumber(found.half_life)) : null,
-        found.keeps !== null && found.keeps !== undefined && store.key() ? told.keeps(store.key(), found.keeps, noun) : null,
         Number.isFinite(found.rank) ? told.rank(found.rank, hidden) : null,
       ];
       facts.textContent = parts.filter(Boolean).join(" · ");

@@ -224,7 +224,7 @@ export function mount(root, context) {
     stripTitle.textContent = words.strip(state.u, noun());
     strip.show(lanes, trace, letters, words.strip(state.u, noun()), noun());
     tools.show({ ...seen, state: context.state });
-    await units.tell(still, context, trace, noun());
+    await units.tell(still, context, trace);
   });
 
   // What a fresh page draws while the model is still being loaded: the recorded frame of the same model and text.

@@ -85,7 +85,7 @@ export async function cellCard(context) {
   for (const [letter, formula, value] of equations(frame)) {
     const x = compact ? 640 : 810;
     add(card, "rect", { x, y: y - 26, width: 6, height: 36, rx: 3, fill: css(`--part-${letter}`) });
-    text(card, formula, { x: x + 18, y, size: sizeFor(formula, WIDTH - EDGE - 84 - x), family: "serif", italic: true });
+    text(card, formula, { x: x + 18, y, size: sizeFor(formula, WIDTH - EDGE - 104 - x), family: "serif", italic: true });
     text(card, value, { x: WIDTH - EDGE, y, size: 22, weight: 700, anchor: "end" });
     y += 58;
   }
@@ -105,7 +105,7 @@ export function equations(frame) {
 // The size at which a formula fits its room.
 function sizeFor(formula, room) {
   let size = 20;
-  while (size > 11 && measurer(size)(formula) > room) size -= 1;
+  while (size > 11 && measurer(size, "italic", "serif")(formula) > room) size -= 1;
   return size;
 }
 
@@ -145,9 +145,9 @@ function lay(tokens, size, start) {
   return { words: placed, lines: line + 1 };
 }
 
-function measurer(size, weight = 400) {
+function measurer(size, weight = 400, family = FONT) {
   const pen = document.createElement("canvas").getContext("2d");
-  pen.font = `${weight} ${size}px ${FONT}`;
+  pen.font = `${weight} ${size}px ${family}`;
   return (label) => pen.measureText(label).width;
 }
 

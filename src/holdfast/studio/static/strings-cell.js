@@ -1,5 +1,7 @@
 // The texts of the Cell view.
 
+const counted = (steps) => `${steps} ${steps === 1 ? "step" : "steps"}`; // of the model: full stops are steps, too
+
 /** Texts of the Cell view; functions take numbers already written out. */
 export const cell = {
   names: { f: "forget", i: "input", g: "candidate", o: "output", z: "keep", r: "reset", n: "candidate", h: "new state", c: "memory" },
@@ -82,7 +84,7 @@ export const panel = {
   word: (noun, n, total) => `${noun} ${n} of ${total}`,
   keepers: (key) => `Units that keep “${key}”`,
   keeper: (unit, steps) => `${unit} · ${steps}`,
-  keeperLabel: (unit, steps) => `unit ${unit}, keeps it ${steps} words`,
+  keeperLabel: (unit, steps) => `unit ${unit}, keeps it ${counted(steps)}`,
   equations: "In equations",
   order: "All gates are computed at once; the order is for reading.",
   why: (letter, value) => `Why ${letter} = ${value}`,
@@ -99,10 +101,10 @@ export const panel = {
   strip: (unit, noun) => `Unit ${unit} over ${noun === "step" ? "all steps" : "the whole text"}`,
   stripLabel: (noun, n, token, values) => `${noun} ${n} '${token}', ${values}`,
   facts: {
-    tau: (steps, noun) => `time constant ${steps} ${noun}s`,
+    keeps: (key, steps) => `keeps “${key}” ${counted(steps)}`,
+    tau: (steps) => `its gate's average over the whole text: time constant ${steps} steps`,
     half: (steps) => `half-life ${steps}`,
-    keeps: (key, steps, noun) => `keeps “${key}” ${steps} ${noun}s`,
-    rank: (rank, total) => `its forget gate is number ${rank} of ${total} in openness`,
+    rank: (rank, total) => `number ${rank} of ${total} in openness`,
   },
   copy: "Copy numbers",
   copied: "The exact numbers of this step are copied.",
