@@ -276,3 +276,39 @@ def test_a_model_of_another_task_leaves_the_completion_its_own_text(page):
         page.goto("about:blank")  # so that nothing is asked of a server that is gone
     finally:
         stop_studio(studio)
+
+
+def test_another_model_forgets_with_its_own_units(page, studio, client, models):
+    look(page, studio, rest="&c_w=Polish&u=3&c_n=5&c_t=5")
+    wait_until(page, OFFERED)
+    page.select_option("#model", "gru")
+    wait_until(page, f"document.querySelector('.forget').textContent.includes('update gate') && {OFFERED}")
+    page.click("text=Forget there")
+    wait_until(page, "document.querySelector('.forget-result').textContent")
+    others = [TEXT.replace("Poland", country) for country in ("France", "Germany", "Turkey")]
+    reply = client.post("/api/1/trace", json={"model": "gru", "text": TEXT, "alternatives": others}).json()
+    units = client.get(f"/api/1/trace/{reply['id']}/order", params={"by": "keeps"}).json()["permutation"][:5]
+    before = dict(models["gru"].complete(TEXT, top=1))["Polish"]
+    with clamp(models["gru"], [Clamp("modules_by_name.recurrent", 0, "forward", "z", units, 5, 0.0)]):
+        after = dict(models["gru"].complete(TEXT, top=200)).get("Polish", 0.0)
+    assert page.inner_text(".forget-result") == f"Polish {shown(before)} → {shown(after)}"
+
+
+@pytest.fixture
+def tagger():
+    running = start_studio(ROOT / "tests" / "tasks" / "frozen" / "tag-1")
+    yield running
+    stop_studio(running)
+
+
+def test_where_no_model_continues_texts_the_own_text_stays(tagger, page):
+    page.goto(tagger.url("#v=cell"))
+    page.click("#edit", timeout=60_000)
+    page.fill("#text", "Alice saw Paris. Bob saw Rome.")
+    page.click("#edit")
+    page.get_by_role("tab", name="Completion").click()
+    wait_until(page, "document.querySelector('.claim').textContent.startsWith('None of the open models')")
+    page.get_by_role("tab", name="Cell").click()
+    wait_until(page, "document.querySelector('svg.cell-picture text')", 60)
+    assert page.inner_text("#words") == "Alice saw Paris. Bob saw Rome."
+    assert "x=" in page.evaluate("location.hash")

@@ -3,6 +3,7 @@
 import { h, s } from "./a11y.js";
 import { chartNumber, chartRange, chartScale, chartTicks, nearestIndex, spreadLabels } from "./chart-scale.js";
 import { chartCsv, chartTable, saveText, standaloneSvg } from "./chart-table.js";
+import { chartTexts } from "./strings-chart.js";
 
 const MARGIN = { top: 14, bottom: 44, left: 58 };
 const LINE_HEIGHT = 17;
@@ -15,14 +16,6 @@ export const CELL_LINES = {
   rnn: { name: "RNN", colour: "--part-f", dash: "" },
 };
 
-const STRINGS = {
-  table: "Table",
-  csv: "CSV",
-  svg: "SVG",
-  hideTable: "Hide table",
-  help: "Arrow keys move the crosshair.",
-};
-
 /**
  * Draw a line chart into `root` and return { update(series, changes), svgText(), csvText(), remove() }.
  *
@@ -33,7 +26,7 @@ const STRINGS = {
  */
 export function lineChart(root, options) {
   const chart = { options: { height: 300, format: chartNumber, file: "chart", ...options }, series: [], xs: [] };
-  chart.strings = { ...STRINGS, ...options.strings };
+  chart.strings = { ...chartTexts, ...options.strings };
   chart.id = `chart-${(chartCount += 1)}`;
   chart.cross = null;
   buildChart(root, chart);

@@ -1,6 +1,7 @@
 // What a heat map hands out: the visible window as a table or as CSV, and the picture as PNG.
 
 import { valueAt } from "./heat-pixels.js";
+import { heatTexts } from "./strings-chart.js";
 
 const MOST_CELLS = 4000;
 
@@ -11,9 +12,9 @@ export function windowTable(map, order, view, words, letter, format) {
   const table = document.createElement("table");
   const caption = table.createCaption();
   const cut = cols < view.t1 - view.t0 || rows < view.r1 - view.r0;
-  caption.textContent = `${letter}: words ${view.t0 + 1} to ${view.t0 + cols}, ${rows} units${cut ? " (zoom in to see the others)" : ""}`;
+  caption.textContent = heatTexts.caption(letter, view.t0 + 1, view.t0 + cols, rows, cut);
   const head = table.createTHead().insertRow();
-  heading(head, "unit", "col");
+  heading(head, heatTexts.unit, "col");
   for (let t = view.t0; t < view.t0 + cols; t += 1) heading(head, `${t + 1} ${words[t] ?? ""}`, "col");
   const body = table.createTBody();
   for (let row = view.r0; row < view.r0 + rows; row += 1) {

@@ -206,7 +206,8 @@ class MemoryView {
     this.paintText();
     const facts = await this.data.facts(question, place, unit);
     if (unit !== this.shown.unit || question !== this.shown.question) return;
-    const room = trace.T - Math.max(0, this.shown.marked);
+    const at = Math.max(0, this.shown.marked);
+    const room = place.direction === "backward" ? at + 1 : trace.T - at; // how far it can be kept: to the end of its reading
     const units = trace.layers[place.layer].hidden;
     this.unit.showFacts(facts, { key: this.shown.key, units, room });
   }
