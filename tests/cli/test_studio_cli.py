@@ -46,6 +46,7 @@ def test_taken_port_is_told():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["--port", "99999"], "Port 99999 cannot be used: ports end at 65535. Name one from 1024 to 65535"),
         (["{tmp}/nothing"], "is no folder"),
         (["{tmp}"], "config.json is missing"),
         (["--port", "70000"], "70000 cannot be used"),

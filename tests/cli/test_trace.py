@@ -50,6 +50,12 @@ def test_a_short_text_is_said_not_to_need_long_memory_and_nothing_is_written(cap
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_text_is_refused(text, capsys):
+    assert main(["trace", "lstm", text]) == 2
+    assert "There is nothing to read" in capsys.readouterr().err
+
+
 def test_a_text_without_sentences_to_reorder_boasts_of_no_memory_nor_of_a_second_model(capsys):
     between = "the soup was cold and the old dog saw the sea with Anna " * 3
     assert main(["trace", "rnn", f"I grew up in France. {between}. So I speak fluent", "--beside", "lstm"]) == 0

@@ -253,6 +253,8 @@ def test_sentences_are_made_of_the_numbers():
         "With bias 1 the LSTM's signal halves every 2.2 steps; 30 steps back 0.0079 % is left."
     )
     assert fading([1.0] * 10, "it") == "it holds: 9 steps back 100 % is left."
+    assert fading([1.0] * 9 + [0.51], "it") == "it halves every 9.3 steps; 9 steps back 51 % is left."
+    assert fading([1.0, 0.35, 1.01], "it") == "it dips: 1 steps back 35 % is left, and 2 steps back 101 %."
     assert fading([1.0, 2.0, 400.0], "it") == "it grows: 2 steps back it is 400 times as large."
     assert "3 steps back nothing" in fading([1.0, 0.1, 1e-30, 0.0], "it")
     assert "exploded" in fading([1.0, None], "it")

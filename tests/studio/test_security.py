@@ -191,6 +191,10 @@ def test_a_megabyte_is_refused_with_its_limit(client):
     assert answer.status_code == 413
     assert answer.json()["limit"] == MOST_BODY
     assert "1 MB" in answer.json()["detail"]
+    assert "20000 words" in answer.json()["hint"]
+    shorter = client.post("/api/1/trace", json={"model": "lstm", "text": "word " * 30_000}).json()
+    assert "30000 steps" in shorter["detail"]
+    assert "1 MB" in shorter["hint"]
 
 
 def test_body_without_a_length_is_bounded_too(client):

@@ -106,6 +106,11 @@ def test_facts_agree_with_orders(client, trace):
     assert facts["tau"] == order["score"][first]
     assert facts["half_life"] == pytest.approx(facts["tau"] * np.log(2))
     assert facts["keeps"] == client.get(f"{path}/order", params={"by": "keeps"}).json()["score"][first]
+    kept = client.get(f"{path}/order", params={"by": "keeps"}).json()
+    assert facts["keeps_words"] == kept["words"][first]
+    best = client.get(f"{path}/facts", params={"unit": kept["permutation"][0]}).json()
+    assert 0 < best["keeps_words"] < best["keeps"]  # the word itself and full stops are steps, and no words after it
+    assert best["tau_kept"] > best["tau"]
     assert first not in facts["similar"]
     assert all(len(step) == 3 for step in facts["written"] + facts["wiped"])
 

@@ -212,6 +212,9 @@ def test_too_few_updates_are_spoken_of():
 def test_one_seed_calls_nothing_clear():
     found = words([result("lstm", [1.0]), result("gru", [5.0])], {"simple": 9.0})
     assert "is clear" not in found
+    assert "not clear" not in found
+    assert "In this one run the best cell is better than simple (error 9.000), but one run gives no spread" in found
+    assert "the LSTM is better by 88.9 % (error 1.000 and 9.000), in one run, which gives no spread." in found
     assert found.endswith("one seed was run, and another may turn it round. Run more.")
     rows = [[[1.0, 1.1, 0.9, 1.0]], [[5.0, 5.1, 4.9, 5.0]]]
     cells = [with_items(result(cell, [row[0][0]]), row) for cell, row in zip(("lstm", "gru"), rows, strict=True)]

@@ -34,7 +34,7 @@ class TraceCommand:
 
     model: tyro.conf.Positional[str]
     """Folder of a saved model of any task, or lstm, gru or rnn."""
-    input: tyro.conf.Positional[str] = ""
+    input: tyro.conf.Positional[str | None] = None
     """A text, or a text file or CSV. None given: a held-out document of the demo, 150 words long."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """Where it goes; the ending says what it is: .png, .pdf or .svg a picture, .html the Studio's page for this text in
@@ -101,14 +101,16 @@ def _subject(name: str) -> Subject:
     return open_subject(name)
 
 
-def _given(subject: Subject, given: str) -> dict[str, str]:
+def _given(subject: Subject, given: str | None) -> dict[str, str]:
     """Return what `Subject.read` takes: a path where one is named, else the text."""
-    if not given:
+    if given is None:
         if subject.reads != "text":
             raise ConfigError(f"{subject.name} reads series: name a CSV to trace.")
         from holdfast.tasks.france.report import example
 
         return {"text": example(EXAMPLE_GAP).prompt}
+    if not given.strip():
+        return {"text": given}  # which is refused
     looks_like_path = "\n" not in given and len(given) < 1000
     if looks_like_path and (Path(given).is_file() or subject.reads == "series"):
         return {"path": given}
@@ -195,7 +197,11 @@ def _page(command: TraceCommand, traced: Run, evidence: list[Evidence]) -> str:
     from holdfast.studio.depict import claim_of
 
     subjects = [traced.subject, *(one.run.subject for one in evidence[1:])]
-    text = traced.reading.text if traced.reading.text is not None else Path(command.input).read_text(encoding="utf-8")
+    text = (
+        traced.reading.text
+        if traced.reading.text is not None
+        else Path(command.input or "").read_text(encoding="utf-8")
+    )
     state = f"v=memory&m={traced.subject.id}&l={command.layer}&d={command.direction}"
     named = bool(evidence) and not command.against
     if evidence:
@@ -207,7 +213,7 @@ def _page(command: TraceCommand, traced: Run, evidence: list[Evidence]) -> str:
 
 
 def _note(command: TraceCommand, traced: Run) -> str:
-    words = ["holdfast", "trace", command.model] + ([] if not command.input else ["TEXT"])
+    words = ["holdfast", "trace", command.model] + ([] if command.input is None else ["TEXT"])
     words += ["--beside", command.beside] if command.beside else []
     words += ["--word", command.word, "--instead", command.instead] if command.word and command.instead else []
     score = traced.subject.description.to_dict()["score"]

@@ -202,7 +202,10 @@ def _finish(
         axis.axvline(start, color="0.25", linewidth=0.9, zorder=0)
         axis.set_xlim(0, max(1, len(labels) - 1))
         axis.tick_params(labelbottom=axis is panels[-1])
-    panels[-1].set_xlabel("tokens read (words and signs); the line marks the word", fontsize=SMALL)
+    ticks = [round(tick) for tick in panels[-1].get_xticks() if tick.is_integer() and 0 <= tick < len(labels)]
+    for axis in panels:  # counted from 1, as the Studio counts words
+        axis.set_xticks([max(0, tick - 1) for tick in ticks], [str(max(1, tick)) for tick in ticks])
+    panels[-1].set_xlabel("tokens read (words and signs), the first is 1; the line marks the word", fontsize=SMALL)
     if title:
         figure.text(0.5, 1 - 0.2 / total, title, ha="center", va="top", fontsize=13, fontweight="bold", wrap=True)
     if note:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from holdfast.studio.limits import MOST_STEPS
 from holdfast.studio.request import Asked
 from holdfast.studio.run import DIRECTIONS
-from holdfast.studio.subject import MOST_STEPS, Subject
+from holdfast.studio.subject import Subject
 
 MOST_CLAMPS = 32
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.errors import ConfigError
-from holdfast.studio.order import keeping_of, time_constants
+from holdfast.inside.claims import Keeping
+from holdfast.studio.order import keeping_of, time_constants, words_kept
 from holdfast.studio.run import Run
 from holdfast.studio.traces import Kept
 
@@ -28,8 +29,9 @@ def facts_of(kept: Kept, layer: int, direction: str, unit: int) -> dict[str, Any
 
     Returns:
         "tau" and "half_life" in steps (None where no gate keeps, or where it never lets go), "rank" of the mean of that
-        gate among the units (1 keeps longest), "keeps" in steps (None without alternatives), the steps that "written"
-        and "wiped" it most as [token, t, change of the state], "similar" units, and its "pattern".
+        gate among the units (1 keeps longest), "keeps" in steps and "keeps_words" in words after the word (None without
+        alternatives), "tau_kept", the time constant over the steps of that alone, the steps that "written" and "wiped"
+        it most as [token, t, change of the state], "similar" units, and its "pattern".
 
     Raises:
         ConfigError: there is no such layer, direction or unit.
@@ -49,6 +51,8 @@ def facts_of(kept: Kept, layer: int, direction: str, unit: int) -> dict[str, Any
         "half_life": _finite(None if tau is None else float(tau[unit]) * math.log(2)),
         "rank": None if tau is None else 1 + int((tau > tau[unit]).sum()),
         "keeps": None if keeps is None else int(keeps.steps[unit]),
+        "keeps_words": None if keeps is None else words_kept(kept, keeps, direction)[unit],
+        "tau_kept": None if keeps is None else _tau_while_kept(run, keeps, layer, direction, unit),
         "written": _strongest(run, written),
         "wiped": _strongest(run, wiped),
         "similar": _similar(states, unit),
@@ -56,6 +60,18 @@ def facts_of(kept: Kept, layer: int, direction: str, unit: int) -> dict[str, Any
     }
     kept.computed[key] = facts
     return facts
+
+
+def _tau_while_kept(run: Run, keeps: Keeping, layer: int, direction: str, unit: int) -> float | None:
+    """Return a unit's time constant over the steps after it took the word in and while it keeps it; None of no such."""
+    share = run.layer(layer, direction).kept_share
+    if share is None or keeps.steps[unit] < 2:
+        return None
+    lane = share[: len(run), 0, unit].double().cpu().numpy()
+    lane = lane if direction == "forward" else lane[::-1]
+    with np.errstate(divide="ignore"):
+        fading = -float(np.log(lane[keeps.written[unit] + 1 : keeps.last(unit) + 1]).mean())
+    return 1 / fading if fading > 0 else None
 
 
 def _finite(value: float | None) -> float | None:

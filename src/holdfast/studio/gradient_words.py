@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from holdfast.tasks.cells import family_title
 
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-HELD = 0.5
-"""A share of the signal that counts as held."""
+HELD = 0.9
+"""The share of the signal that must be left at every lag for it to be called held."""
 
 Curve = Sequence[float | None]
 
@@ -45,7 +45,11 @@ def fading(curve: Curve, owner: str) -> str:
     if share > 2:
         return f"{owner} grows: {lag} steps back it is {number(share)} times as large."
     if share >= HELD:
-        return f"{owner} holds: {lag} steps back {percent(share)} is left."
+        low = min(range(len(curve)), key=lambda k: curve[k] or 0.0)
+        least = (curve[low] or 0.0) / first
+        if least >= HELD:
+            return f"{owner} holds: {lag} steps back {percent(share)} is left."
+        return f"{owner} dips: {low} steps back {percent(least)} is left, and {lag} steps back {percent(share)}."
     half_life = lag * math.log(2) / -math.log(share)
     return f"{owner} halves every {number(half_life)} steps; {lag} steps back {percent(share)} is left."
 

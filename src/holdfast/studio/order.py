@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.inside.claims import Keeping, keeping
+from holdfast.inside.claims import Keeping, keeping, words_between
 from holdfast.studio.problem import Problem
 from holdfast.studio.traces import Kept
 
@@ -19,7 +19,7 @@ Units = NDArray[np.floating]
 
 
 def order_of(kept: Kept, by: str, layer: int, direction: str) -> dict[str, Any]:
-    """Return a permutation of the units, each unit's score, what the score means, and a note.
+    """Return a permutation of the units, each unit's score, what the score means, and a note; "words" beside "keeps".
 
     Raises:
         Problem: there is no such order, or the trace has no alternatives to compare with.
@@ -50,6 +50,12 @@ def keeping_of(kept: Kept, layer: int, direction: str) -> Keeping | None:
     if key not in kept.computed:
         kept.computed[key] = _keeping(kept, layer, direction)
     return kept.computed[key]
+
+
+def words_kept(kept: Kept, found: Keeping, direction: str) -> list[int]:
+    """Return for how many words after it each unit kept the word, as the claim counts them: signs are none."""
+    labels = kept.run.reading.labels if direction == "forward" else kept.run.reading.labels[::-1]
+    return [words_between(labels, found.start, found.last(unit)) for unit in range(len(found.steps))]
 
 
 def replaced_word(kept: Kept) -> int | None:
@@ -93,7 +99,8 @@ def _order(kept: Kept, by: str, layer: int, direction: str) -> dict[str, Any]:
             raise Problem(422, "To see what a unit keeps, the text is run with other words too.", hint)
         word = kept.run.reading.labels[replaced_word(kept) or 0]
         note = f"Steps for which each unit keeps {word!r}: it differs from the texts with another word in its place."
-        return _answer(found.order, found.steps, "steps", note)
+        answer = _answer(found.order, found.steps, "steps", note)
+        return {**answer, "words": words_kept(kept, found, direction)}
     raise Problem(422, f"There is no order {by!r}.", f"Choose one of {', '.join(ORDERS)}.")
 
 

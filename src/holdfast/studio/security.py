@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from holdfast.studio.limits import MOST_BODY, MOST_STEPS
 from holdfast.studio.problem import Problem
 
-MOST_BODY = 1_000_000
 MOST_DRAINED = 16_000_000
 """Bytes of a body that is too large which are read and dropped, so that the browser gets to see the answer."""
 
@@ -171,7 +171,8 @@ async def _read_body(headers: dict[str, str], receive: Any) -> Any:
             break
     if too_large:
         limit = f"{MOST_BODY / 1e6:.0f} MB"
-        raise Problem(413, f"This is more than {limit} of text.", f"Give at most {limit} at once.", MOST_BODY)
+        hint = f"Give at most {MOST_STEPS} words or steps, and less than {limit}."
+        raise Problem(413, f"This is {limit} of text or more.", hint, MOST_BODY)
     waiting = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
 
     async def again() -> Any:

@@ -63,10 +63,13 @@ def _listen(port: int | None) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     wanted = PORT if port is None else port
+    if not 0 <= wanted <= 65535:
+        listener.close()
+        raise ConfigError(f"Port {wanted} cannot be used: ports end at 65535. Name one from 1024 to 65535.")
     try:
         listener.bind((HOST, wanted))
-    except (OSError, OverflowError) as error:
-        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
         listener.close()
         if taken and port is None:
             return _listen(0)
@@ -74,6 +77,6 @@ def _listen(port: int | None) -> socket.socket:
             raise ConfigError(
                 f"Port {wanted} is taken by another program. Name another with --port, or leave --port out."
             ) from error
-        raise ConfigError(f"Port {wanted} cannot be used: {error}. Name one from 1024 to 65535.") from error
+        raise ConfigError(f"Port {wanted} cannot be used: {error.strerror}. Name one from 1024 to 65535.") from error
     listener.listen(BACKLOG)  # whoever comes before the server answers waits, and is not turned away
     return listener

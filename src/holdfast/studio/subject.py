@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.errors import CheckpointError, ConfigError, DataError
 from holdfast.studio.description import READS, Description, describe
 from holdfast.studio.examples import example_for
+from holdfast.studio.limits import MOST_STEPS
 from holdfast.studio.run import Reading, Run
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 MODELS = Path(__file__).resolve().parent / "models"
 SHIPPED = ("lstm", "gru", "rnn")
 NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
-MOST_STEPS = 20_000
 KINDS = (*READS, "layer")
 
 
@@ -110,7 +110,8 @@ class Subject:
             raise DataError(f"There is nothing to read: this {self.reads} has no steps. Give one or more.")
         if len(reading) > MOST_STEPS:
             raise DataError(
-                f"This has {len(reading)} steps, and at most {MOST_STEPS} are traced at once. Give a part of it."
+                f"This has {len(reading)} steps, and at most {MOST_STEPS} are traced at once. Give a part of it: at "
+                f"most {MOST_STEPS} words or steps, and less than 1 MB."
             )
         return reading
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from holdfast.studio.clamps import clamps_of
 from holdfast.studio.description import Description
+from holdfast.studio.limits import MOST_STEPS
 from holdfast.studio.maps import SHARES, as_bytes, pack, signed_scale
 from holdfast.studio.problem import Problem
 from holdfast.studio.request import Asked
 from holdfast.studio.run import DIRECTIONS, Reading, Run
 from holdfast.studio.studio import Studio
-from holdfast.studio.subject import MOST_STEPS
 from holdfast.studio.traces import Kept, check_room
 
 MOST_FRAMES = 64

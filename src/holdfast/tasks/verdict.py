@@ -105,9 +105,15 @@ def _doubt(comparison: Comparison) -> str:
         return ""
     name = _best_baseline(comparison)
     score = comparison.baselines[name]
-    if clearly_better(comparison, difference_from(best, score)):
+    gap = difference_from(best, score)
+    if clearly_better(comparison, gap):
         return ""
     found = f"{comparison.metric.name} {comparison.metric.write(score.value)}"
+    if gap.seeds < 2:
+        return (
+            f" In this one run the best cell is better than {name} ({found}), but one run gives no spread: run more "
+            "seeds to know whether it is each time."
+        )
     return f" But it is not clear that any cell is better than {name} ({found}): run more seeds to know."
 
 
@@ -133,7 +139,7 @@ def _overkill(comparison: Comparison, best: CellResult) -> str | None:
 
 def _lstm_against(comparison: Comparison, lstm: CellResult, other: CellResult) -> str:
     name = cell_title(other.cell)
-    change = _change(comparison, _mean(lstm), _mean(other), _is_clear(comparison, difference(lstm, other)))
+    change = _change(comparison, _mean(lstm), _mean(other), difference(lstm, other))
     return (
         f"LSTM or {name}, with as many parameters: the LSTM is {change}. "
         f"A step of one sequence costs the LSTM {lstm.step_microseconds:.1f} µs and the {name} "
@@ -145,17 +151,18 @@ def _lstm_against(comparison: Comparison, lstm: CellResult, other: CellResult) -
 def _lstm_against_baseline(comparison: Comparison, lstm: CellResult) -> str:
     name = _best_baseline(comparison)
     score = comparison.baselines[name]
-    change = _change(comparison, _mean(lstm), score.value, _is_clear(comparison, difference_from(lstm, score)))
+    change = _change(comparison, _mean(lstm), score.value, difference_from(lstm, score))
     return f"LSTM or {name}, the best of the simple methods: the LSTM is {change}."
 
 
-def _change(comparison: Comparison, ours: float, theirs: float, clear: bool) -> str:
+def _change(comparison: Comparison, ours: float, theirs: float, gap: Interval) -> str:
     metric = comparison.metric
     if metric.write(ours) == metric.write(theirs):
         return f"equal ({metric.name} {metric.write(ours)})"
     word = "better" if metric.better(ours, theirs) else "worse"
     share = f" by {abs(ours - theirs) / abs(theirs):.1%}".replace("%", " %") if theirs else ""
-    surely = "which is clear" if clear else "which is not clear"
+    unclear = "which is not clear" if gap.seeds > 1 else "in one run, which gives no spread"
+    surely = "which is clear" if _is_clear(comparison, gap) else unclear
     return f"{word}{share} ({metric.name} {metric.write(ours)} and {metric.write(theirs)}), {surely}"
 
 

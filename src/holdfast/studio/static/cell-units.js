@@ -39,9 +39,9 @@ export function makeUnits(go) {
     find: latest(async (still, { state, store }, trace) => {
       keepers.replaceChildren();
       if (trace.alternatives === 0) return;
-      const { units, steps } = await keepersOf(store, trace, { layer: state.l, direction: state.d });
+      const { units, words: kept } = await keepersOf(store, trace, { layer: state.l, direction: state.d });
       if (!still()) return;
-      const chips = units.slice(0, KEEPERS).filter((unit) => steps[unit] > 0).map((unit) => keeper(unit, steps[unit], go));
+      const chips = units.slice(0, KEEPERS).filter((unit) => kept[unit] > 0).map((unit) => keeper(unit, kept[unit], go));
       keepers.replaceChildren(h("span.note", {}, words.keepers(store.key())), ...chips);
     }),
     async tell(still, { state, store }, trace) {
@@ -50,7 +50,8 @@ export function makeUnits(go) {
       const told = words.facts;
       const hidden = trace.layers[state.l]?.hidden ?? 0;
       const parts = [
-        found.keeps !== null && found.keeps !== undefined && store.key() ? told.keeps(store.key(), found.keeps) : null,
+        found.keeps !== null && found.keeps !== undefined && store.key() ? told.keeps(store.key(), found.keeps_words) : null,
+        found.tau_kept && store.key() ? told.tauKept(store.key(), shortNumber(found.tau_kept)) : null,
         Number.isFinite(found.tau) && found.tau > 0 ? told.tau(shortNumber(found.tau)) : null,
         Number.isFinite(found.half_life) && found.half_life > 0 ? told.half(shortNumber(found.half_life)) : null,
         Number.isFinite(found.rank) ? told.rank(found.rank, hidden) : null,
@@ -60,8 +61,8 @@ export function makeUnits(go) {
   };
 }
 
-function keeper(unit, steps, go) {
-  return h("button.chip.keeper", { type: "button", "data-unit": unit, "aria-label": words.keeperLabel(unit, steps), onclick: () => go({ u: unit }) }, words.keeper(unit, steps));
+function keeper(unit, count, go) {
+  return h("button.chip.keeper", { type: "button", "data-unit": unit, "aria-label": words.keeperLabel(unit, count), onclick: () => go({ u: unit }) }, words.keeper(unit, count));
 }
 
 function shortNumber(value) {

@@ -42,7 +42,7 @@ async function tauClaim(data, question, place) {
 }
 
 /**
- * Find the unit that keeps the key word longest: {unit, steps, room}, room being the steps from the word to the end.
+ * Find the unit that keeps the key word longest: {unit, words, whole}; whole: to the end.
  * Of units that keep it equally long, the chosen one is named.
  */
 async function longestKept(data, question, place, key, chosen) {
@@ -50,11 +50,11 @@ async function longestKept(data, question, place, key, chosen) {
   const first = order.permutation[0];
   const unit = order.score[chosen] === order.score[first] ? chosen : first;
   const start = trace.tokens.findIndex(([token]) => token === key || token.toLowerCase() === key.toLowerCase());
-  return { unit, steps: order.score[unit] ?? 0, room: trace.T - Math.max(0, start) };
+  return { unit, words: order.words[unit] ?? 0, whole: order.score[unit] >= trace.T - Math.max(0, start) };
 }
 
-function keptClaim({ unit, steps, room }, key) {
+function keptClaim({ unit, words, whole }, key) {
   const texts = memoryTexts.claim;
-  if (steps < LONG_MEMORY) return { sentence: `${texts.notNeeded} ${texts.short(key, steps)}`, unit };
-  return { sentence: (steps >= room ? texts.toEnd : texts.held)(unit, key, steps), unit };
+  if (words < LONG_MEMORY) return { sentence: `${texts.notNeeded} ${texts.short(key, words)}`, unit };
+  return { sentence: (whole ? texts.toEnd : texts.held)(unit, key, words), unit };
 }

@@ -51,8 +51,9 @@ function factRows(facts, { key, units, room }) {
     ? [[texts.tau, texts.without]]
     : [[texts.tau, count(facts.tau ?? Infinity)], [texts.half, count(facts.half_life ?? Infinity)], [texts.rank, texts.rankOf(facts.rank, units)]];
   if (facts.keeps !== null && key) {
-    const kept = facts.keeps > 0 ? texts.steps(facts.keeps) + (facts.keeps >= room ? texts.toEnd : "") : texts.never;
+    const kept = facts.keeps > 0 ? texts.kept(facts.keeps_words, facts.keeps) + (facts.keeps >= room ? texts.toEnd : "") : texts.never;
     rows.push([texts.keeps(key), kept]);
+    if (facts.tau_kept) rows.push([texts.tauKept(key), count(facts.tau_kept)]);
   }
   return rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
 }

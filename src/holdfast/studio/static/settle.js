@@ -34,17 +34,17 @@ async function goodUnit(store, trace, place) {
   return (await store.ask("get", "order", { by: "tau", ...place })).permutation[0];
 }
 
-/** The units by how long they keep the key word, the one that shows it plainest first: {units, steps: by unit}. */
+/** The units by how long they keep the key word, the one that shows it plainest first: {units, words: by unit}. */
 export async function keepersOf(store, trace, place) {
-  const { permutation, score } = await store.ask("get", "order", { by: "keeps", ...place });
+  const { permutation, score, words } = await store.ask("get", "order", { by: "keeps", ...place });
   const step = keyStep(trace, store.key());
   const plain = store.model.family !== "lstm" || step < 0 || step > trace.T - 3 || trace.T > LONGEST_LOOKED_THROUGH;
-  if (plain) return { units: permutation, steps: score };
+  if (plain) return { units: permutation, words };
   const lanes = await store.ask("tensors", "maps", { ...place, what: "i,o,c", dtype: "f32" });
   const told = permutation.map((unit) => story(lanes, unit, step, trace.T));
   const rank = new Map(permutation.map((unit, n) => [unit, told[n]]));
   const units = [...permutation].sort((a, b) => score[b] - score[a] || rank.get(b) - rank.get(a));
-  return { units, steps: score };
+  return { units, words };
 }
 
 // Of units that keep the word equally long, the one that tells it plainest: written there, held still, hidden, then said.

@@ -1,6 +1,6 @@
 // The texts of the Cell view.
 
-const counted = (steps) => `${steps} ${steps === 1 ? "step" : "steps"}`; // of the model: full stops are steps, too
+const counted = (words) => `${words} ${words === 1 ? "word" : "words"}`; // as the claim counts them: full stops are none
 
 /** Texts of the Cell view; functions take numbers already written out. */
 export const cell = {
@@ -82,9 +82,9 @@ export const panel = {
   layerName: (n, direction, both) => (both ? `layer ${n}, ${direction}` : `layer ${n}`),
   nouns: { words: "word", tokens: "token", bpe: "token", characters: "character", bytes: "byte", series: "step" },
   word: (noun, n, total) => `${noun} ${n} of ${total}`,
-  keepers: (key) => `Units that keep “${key}”`,
-  keeper: (unit, steps) => `${unit} · ${steps}`,
-  keeperLabel: (unit, steps) => `unit ${unit}, keeps it ${counted(steps)}`,
+  keepers: (key) => `Units that keep “${key}” · for how many words after it`,
+  keeper: (unit, count) => `${unit} · ${count}`,
+  keeperLabel: (unit, count) => `unit ${unit}, keeps it ${counted(count)} after it`,
   equations: "In equations",
   order: "All gates are computed at once; the order is for reading.",
   why: (letter, value) => `Why ${letter} = ${value}`,
@@ -101,7 +101,8 @@ export const panel = {
   strip: (unit, noun) => `Unit ${unit} over ${noun === "step" ? "all steps" : "the whole text"}`,
   stripLabel: (noun, n, token, values) => `${noun} ${n} '${token}', ${values}`,
   facts: {
-    keeps: (key, steps) => `keeps “${key}” ${counted(steps)}`,
+    keeps: (key, count) => `keeps “${key}” ${counted(count)} after it`,
+    tauKept: (key, steps) => `time constant ${steps} steps while it keeps “${key}”`,
     tau: (steps) => `its gate's average over the whole text: time constant ${steps} steps`,
     half: (steps) => `half-life ${steps}`,
     rank: (rank, total) => `number ${rank} of ${total} in openness`,

@@ -57,9 +57,11 @@ export const memoryTexts = {
   },
   unit: {
     name: (unit) => `Unit ${unit}`,
-    tau: "time constant τ",
-    half: "half-life",
+    tau: "time constant τ, mean over this text, its beginning included",
+    half: "half-life by that τ",
     keeps: (word) => `keeps “${word}”`,
+    kept: (words, steps) => `${words} ${words === 1 ? "word" : "words"} after it (${steps} ${steps === 1 ? "step" : "steps"})`,
+    tauKept: (word) => `τ while it keeps “${word}”`,
     rank: "rank by τ",
     steps: (value) => `${value} steps`,
     never: "does not",
@@ -80,12 +82,12 @@ export const memoryTexts = {
     waiting: "Reading the text …",
     empty: "Write a text to see what the network remembers of it.",
     emptySeries: "Paste a series as CSV (or start the Studio with a model that brings an example) to see what the network remembers of it.",
-    held: (unit, word, steps) => `Unit ${unit} differs from the texts without “${word}” for ${steps} steps; whether that is memory or noise was not tested.`,
-    toEnd: (unit, word, steps) => `Unit ${unit} differs from the texts without “${word}” for ${steps} steps, to the end; whether that is memory or noise was not tested.`,
+    held: (unit, word, words) => `Unit ${unit} differs from the texts without “${word}” for ${words} ${words === 1 ? "word" : "words"}; whether that is memory or noise was not tested.`,
+    toEnd: (unit, word, words) => `Unit ${unit} differs from the texts without “${word}” for ${words} ${words === 1 ? "word" : "words"}, to the end; whether that is memory or noise was not tested.`,
     notNeeded: "This text does not need long memory.",
-    short: (word, steps) => (steps > 0
-      ? `The longest that any unit tells “${word}” from the other words is ${steps} ${steps === 1 ? "step" : "steps"}.`
-      : `No unit tells “${word}” from the other words after reading it.`),
+    short: (word, words) => (words > 0
+      ? `The longest that any unit tells “${word}” from the other words is ${words} ${words === 1 ? "word" : "words"}.`
+      : `No unit tells “${word}” from the other words in the words after it.`),
     evidence: (word, others) => `Evidence: “${word}” was replaced by ${others}, and the unit's state stays apart.`,
     orders: "The sentences after it were read in other orders too: that tells memory from noise.",
     fewOrders: "Too few sentences follow to read them in other orders, which would tell memory from noise.",
