@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -16,7 +17,9 @@ class StudioCommand:
     served to this machine alone, at an address that is printed. Ctrl-C ends it.
     """
 
-    models: tyro.conf.Positional[tuple[Path, ...]] = ()
+    models: tyro.conf.Positional[
+        Annotated[tuple[Path, ...], tyro.conf.arg(help_behavior_hint="(default: those of the demo)")]
+    ] = ()
     """Folders of saved models, of any task."""
     port: int | None = None
     """Where to listen. Without it 8765, or a free port where that is taken; 0 takes a free one."""

@@ -34,7 +34,9 @@ class TraceCommand:
 
     model: tyro.conf.Positional[str]
     """Folder of a saved model of any task, or lstm, gru or rnn."""
-    input: tyro.conf.Positional[str | None] = None
+    input: tyro.conf.Positional[
+        Annotated[str | None, tyro.conf.arg(metavar="[INPUT]", help_behavior_hint="(optional)")]
+    ] = None
     """A text, or a text file or CSV. None given: a held-out document of the demo, 150 words long."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """Where it goes; the ending says what it is: .png, .pdf or .svg a picture, .html the Studio's page for this text in

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ def problem_response(problem: Problem, as_page: bool = False) -> Response:
     if as_page:
         title, detail, hint = (html.escape(text) for text in ("Holdfast Studio", problem.detail, problem.hint))
         page = f"<!doctype html><html lang=en><title>{title}</title><h1>{title}</h1><p>{detail}<p>{hint}"
+        page = re.sub("`([^`]*)`", r"<code>\1</code>", page)
         return Response(page, problem.status, headers, media_type="text/html")
     return Response(json.dumps(problem.to_dict()), problem.status, headers, media_type="application/problem+json")
 

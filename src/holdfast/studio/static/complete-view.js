@@ -8,6 +8,7 @@ import { completionClaim } from "./complete-claim.js";
 import { curvePanel } from "./complete-curve.js";
 import { forgetPanel } from "./complete-forget.js";
 import { restPanel } from "./complete-rest.js";
+import { withCode } from "./problem.js";
 import { completeTexts as texts } from "./strings-complete.js";
 
 const TYPING_PAUSE = 110;
@@ -175,7 +176,7 @@ class CompleteView {
     this.cards.before(this.read);
     this.read.textContent = store.text();
     for (const part of this.body.children) part.hidden = part !== this.cards && part !== this.read;
-    this.note.textContent = texts.claim.held;
+    this.note.replaceChildren(...withCode(texts.claim.held));
     try {
       const { model, answer } = await store.trace();
       const answers = [{ model, top: answer.next, target: null }];
@@ -241,7 +242,7 @@ class CompleteView {
     this.now = reply;
     for (const answer of reply.answers) this.bars.get(answer.model)?.show(answer, target);
     const strange = target && reply.answers.every((answer) => answer.target === null);
-    const notes = [reply.unknown.length ? texts.unknown(reply.unknown.slice(0, 12)) : "", strange ? texts.unknownTarget(target) : ""];
+    const notes = [reply.unknown.length ? texts.unknown(reply.unknown) : "", strange ? texts.unknownTarget(target) : ""];
     this.unknown.textContent = notes.filter(Boolean).join(" ");
     this.unknown.hidden = !this.unknown.textContent;
     this.showRead(reply);

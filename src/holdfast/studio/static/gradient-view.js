@@ -5,6 +5,7 @@ import { isAbort } from "./api.js";
 import { lineChart } from "./chart.js";
 import { gradientControls } from "./gradient-controls.js";
 import { addEvent, flowLines, lossLines, newRun, pictures, runLabels, settingsOf, touches, unlike } from "./gradient-data.js";
+import { withCode } from "./problem.js";
 import { gradientWords as words } from "./strings-gradient.js";
 import { embeddedFile } from "./embedded.js";
 
@@ -71,7 +72,7 @@ function build(root, view) {
     h("div.columns", {}, left, h("div.stack", {}, view.controls.element, right)),
     h("details.gradient-about", {}, h("summary", {}, words.about), ...words.notes.map((text) => h("p.note", {}, text)))));
   view.controls.train.disabled = view.context.api.embedded;
-  if (view.context.api.embedded) view.controls.status.textContent = words.embedded;
+  if (view.context.api.embedded) view.controls.status.replaceChildren(...withCode(words.embedded));
 }
 
 function running() {
@@ -244,7 +245,7 @@ function drawSolved(view, run, before) {
   view.solved.replaceChildren(h("caption", {}, words.solvedTitle),
     h("thead", {}, h("tr", {}, h("td"), ...cells.map((cell) => h("th", { scope: "col" }, cell.toUpperCase())))),
     h("tbody", {}, ...rows.map(([label, one]) => h("tr", {}, h("th", { scope: "row" }, label),
-      ...cells.map((cell) => h("td", {}, solvedCell(one, cell)))))));
+      ...cells.map((cell) => h("td", {}, one === before && !touches(cell, labels.differing) ? words.untouched : solvedCell(one, cell)))))));
 }
 
 function solvedCell(run, cell) {

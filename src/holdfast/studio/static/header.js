@@ -105,7 +105,8 @@ function makePicker(context) {
       const model = context.store.model;
       if (!model) return;
       select.value = model.id;
-      foot.textContent = model.error ? words.modelBroken(model.error) : [model.name, model.cell, model.score].filter(Boolean).join(" · ");
+      const idle = ["gradient", "game"].includes(context.state.v); // these views do not look at the model
+      foot.textContent = idle ? "" : model.error ? words.modelBroken(model.error) : [model.name, model.cell, model.score].filter(Boolean).join(" · ");
     },
   };
 }

@@ -11,7 +11,12 @@ export function problem(error, where) {
   if (!error) return;
   const detail = error.detail || (error.title ? "" : String(error.message ?? error));
   const box = h("div.problem", { role: "alert" }, error.title ? h("b", {}, error.title) : null);
-  for (const text of [detail, error.hint]) if (text) box.append(" ", h("span", {}, text));
+  for (const text of [detail, error.hint]) if (text) box.append(" ", h("span", {}, ...withCode(text)));
   where.after(box);
   shown.set(where, box);
+}
+
+/** The parts of a text, what stands between backticks as code. */
+export function withCode(text) {
+  return text.split("`").map((part, n) => (n % 2 ? h("code", {}, part) : part)).filter((part) => part !== "");
 }

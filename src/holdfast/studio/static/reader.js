@@ -8,6 +8,7 @@ import { reader as texts } from "./strings.js";
 const USERS = ["cell", "memory", "complete"];
 const TYPING_PAUSE = 300;
 const MOST_UNKNOWN = 12;
+const VISIBLE = /[^\s\p{Cf}\p{M}]/u; // a sign that only joins others, as in emoji, cannot be listed
 const MOST_REFUSED = 20000;
 
 /** Fills the text line; a click on a word moves the shared cursor there. */
@@ -91,7 +92,7 @@ export function mountReader(root, context) {
       if (wanted !== question) return;
       painted = paintWords(line, text, trace);
       painted.show(context.state.t);
-      const unknown = [...new Set(trace.unknown.map((t) => trace.tokens[t][0]))];
+      const unknown = [...new Set(trace.unknown.map((t) => trace.tokens[t][0]))].filter((word) => VISIBLE.test(word));
       const lost = context.state.lost && !context.state.x;
       note.hidden = unknown.length === 0 && !lost;
       note.textContent = lost ? texts.lost : unknown.length ? texts.unknown(unknown.slice(0, MOST_UNKNOWN), unknown.length - MOST_UNKNOWN) : "";

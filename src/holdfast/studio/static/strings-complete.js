@@ -25,7 +25,7 @@ export const completeTexts = {
   words: (n) => `${n} words`,
   another: "Other sentences",
   readLabel: "What the models read",
-  unknown: (words) => `Not in the vocabulary, read as an unknown word: ${words.join(", ")}`,
+  unknown: (words) => `Not in the vocabulary, read as an unknown word: ${words.slice(0, 12).join(", ")}${words.length > 12 ? ` and ${words.length - 12} more` : ""}`,
   answers: "The likeliest next words",
   answersOf: (name) => `The likeliest next words of the ${name}`,
   target: "Word asked for",

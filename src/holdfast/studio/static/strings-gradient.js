@@ -66,6 +66,7 @@ export const gradientWords = {
   updateAt: (n) => `update ${n}`,
   guessing: "guessing",
   solvedTitle: "Networks that solved it",
+  untouched: "not affected",
   solved: (n, of) => `${n} of ${of}`,
   run: "run",
   differs: {
