@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.errors import ConfigError, MissingDependencyError
-from holdfast.nn.whole_file import whole_file
 
 # Okabe and Ito 2008: told apart by all eyes.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -60,6 +59,8 @@ def save_figure(figure: Any, path: str | os.PathLike[str]) -> None:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise ConfigError(f"{path.name!r}: pictures are written as .png, .pdf or .svg; end the name with one of them.")
+    from holdfast.nn.whole_file import whole_file  # its package loads torch, which a page of pictures does without
+
     with whole_file(path) as file:
         figure.savefig(file, format=kind)
 

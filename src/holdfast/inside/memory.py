@@ -13,7 +13,6 @@ import numpy as np
 
 from holdfast.errors import ConfigError, ShapeError
 from holdfast.inside.claims import Keeping, keeping
-from holdfast.nn.trace_export import as_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +53,8 @@ def time_constants(traced: LayerTrace) -> Array:
             "An RNN has no gate that keeps its state, so its units have no time constant: what it holds lives in its "
             "recurrent weights. Measure it by gradient_flow or visibility."
         )
+    from holdfast.nn.trace_export import as_array  # its package loads torch
+
     kept, lengths = as_array(share), traced.lengths
     steps = np.arange(kept.shape[0])[:, None]
     counts = np.ones(kept.shape[:2], dtype=bool) if lengths is None else steps < lengths.cpu().numpy()

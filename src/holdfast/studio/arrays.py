@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast.errors import ConfigError
-from holdfast.nn.whole_file import whole_file
 
 if TYPE_CHECKING:
     from holdfast.studio.run import Run
@@ -58,5 +57,7 @@ def csv_bytes(run: Run, layer: int, direction: str, units: Sequence[int] = ()) -
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all."""
+    from holdfast.nn.whole_file import whole_file  # its package loads torch, which the first page does without
+
     with whole_file(path) as file:
         file.write(content)
