@@ -2,6 +2,7 @@
 
 import { h } from "./a11y.js";
 import { fmt } from "./colour.js";
+import { csvWord, saveBlob } from "./files.js";
 import { copyText } from "./game-keep.js";
 import { readClamps, writeClamps } from "./store.js";
 import { panel as words } from "./strings-cell.js";
@@ -51,12 +52,9 @@ export function makeTools(context) {
     if (!seen?.lanes) return;
     const { lanes, letters } = seen;
     const { trace, unit } = seen.lanesOf;
-    const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
-    const lines = trace.tokens.map(([token], t) => [t + 1, quoted(token), ...letters.map((letter) => lanes[letter].data[t])].join(","));
+    const lines = trace.tokens.map(([token], t) => [t + 1, csvWord(token), ...letters.map((letter) => lanes[letter].data[t])].join(","));
     const text = ["step,token," + letters.join(","), ...lines].join("\n") + "\n";
-    const link = h("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: `unit-${unit}.csv` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    saveBlob(new Blob([text], { type: "text/csv" }), `unit-${unit}.csv`);
   }
 
   function forget() {

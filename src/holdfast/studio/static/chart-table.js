@@ -1,5 +1,7 @@
 // A chart's numbers as a table, as CSV, and the chart itself as an SVG file of its own.
 
+import { csvWord } from "./files.js";
+
 const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity", "font-family",
   "font-size", "font-weight", "text-anchor", "paint-order"];
 
@@ -29,8 +31,7 @@ export function chartTable(title, xLabel, xs, series, valueAt, format) {
 
 /** Write a chart's numbers as CSV, at full precision. */
 export function chartCsv(xLabel, xs, series, valueAt) {
-  const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const rows = [[xLabel, ...series.map((line) => line.name)].map(quoted)];
+  const rows = [[xLabel, ...series.map((line) => line.name)].map(csvWord)];
   for (const x of xs) rows.push([x, ...series.map((line) => valueAt(line, x) ?? "")]);
   return `${rows.map((row) => row.join(",")).join("\n")}\n`;
 }
@@ -67,14 +68,4 @@ function groundBehind(element) {
     if (colour && colour !== "rgba(0, 0, 0, 0)" && colour !== "transparent") return colour;
   }
   return "white";
-}
-
-/** Hand a text to the reader as a file. */
-export function saveText(name, type, text) {
-  const link = document.createElement("a");
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

@@ -2,7 +2,8 @@
 
 import { h, s } from "./a11y.js";
 import { chartNumber, chartRange, chartScale, chartTicks, nearestIndex, spreadLabels } from "./chart-scale.js";
-import { chartCsv, chartTable, saveText, standaloneSvg } from "./chart-table.js";
+import { chartCsv, chartTable, standaloneSvg } from "./chart-table.js";
+import { saveBlob } from "./files.js";
 import { chartTexts } from "./strings-chart.js";
 
 const MARGIN = { top: 14, bottom: 44, left: 58 };
@@ -80,8 +81,8 @@ function buttonRow(chart) {
     table.setAttribute("aria-expanded", String(!chart.tableBox.hidden));
     if (!chart.tableBox.hidden) fillTable(chart);
   });
-  const csv = () => saveText(`${options.file}.csv`, "text/csv", chartCsv(options.xLabel, chart.xs, chart.series, valueAt));
-  const svg = () => saveText(`${options.file}.svg`, "image/svg+xml", standaloneSvg(chart.svg, options.title));
+  const csv = () => saveBlob(new Blob([chartCsv(options.xLabel, chart.xs, chart.series, valueAt)], { type: "text/csv" }), `${options.file}.csv`);
+  const svg = () => saveBlob(new Blob([standaloneSvg(chart.svg, options.title)], { type: "image/svg+xml" }), `${options.file}.svg`);
   return h("div.row.chart-actions", {}, table,
     h("button.button.quiet", { type: "button", onclick: csv }, strings.csv),
     h("button.button.quiet", { type: "button", onclick: svg }, strings.svg));

@@ -4,6 +4,7 @@ import { ApiError, isAbort } from "./api.js";
 import { colour } from "./colour.js";
 import { equationsOf } from "./cell-equations.js";
 import { sentence } from "./cell-say.js";
+import { saveBlob } from "./files.js";
 import { memoryQuestion } from "./memory-question.js";
 import { fragmentOf } from "./state.js";
 import { cardTexts as texts } from "./strings-export.js";
@@ -28,7 +29,7 @@ export async function savePage(context) {
   try {
     context.announce(texts.pageMade);
     const state = fragmentOf({ ...context.state, tour: "", step: "" }); // the file has no tours
-    download(await store.withTrace((trace) => api.file("export", { kind: "html", trace, state })), "holdfast.html");
+    saveBlob(await store.withTrace((trace) => api.file("export", { kind: "html", trace, state })), "holdfast.html");
     context.announce(texts.pageSaved);
   } catch (error) {
     if (!isAbort(error)) context.problem(error, document.getElementById("view"));
@@ -42,7 +43,7 @@ export async function saveCard(context) {
   if (!make) return context.announce(texts.none);
   try {
     const card = await make(context);
-    download(await pngOf(card), `holdfast-${context.state.v}.png`);
+    saveBlob(await pngOf(card), `holdfast-${context.state.v}.png`);
     context.announce(texts.saved);
   } catch (error) {
     if (!isAbort(error)) context.problem(error, place);
@@ -212,10 +213,4 @@ export async function pngOf(card, scale = 2) {
   } finally {
     URL.revokeObjectURL(address);
   }
-}
-
-function download(blob, name) {
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }

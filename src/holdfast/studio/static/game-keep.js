@@ -1,5 +1,6 @@
 // What is kept of a game: progress in this browser, a file, a result to paste, and the sandbox's cards in an address.
 
+import { saveBlob } from "./files.js";
 import { byHand, play } from "./game-loss.js";
 import { levelOf, newGame, OWN_CARDS, reduce, rulePolicy, starsOf, streamOf } from "./game-play.js";
 import { GATES, LEVELS } from "./levels.js";
@@ -122,11 +123,7 @@ export function restore() {
 
 /** Offers the game as a file. */
 export function saveFile(state) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(packed(state), null, 1)], { type: "application/json" }));
-  link.download = "holdfast-game.json";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  saveBlob(new Blob([JSON.stringify(packed(state), null, 1)], { type: "application/json" }), "holdfast-game.json");
 }
 
 /** The game in a file, or null where there is none. */

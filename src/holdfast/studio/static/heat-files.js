@@ -1,5 +1,6 @@
 // What a heat map hands out: the visible window as a table or as CSV, and the picture as PNG.
 
+import { csvWord, saveBlob } from "./files.js";
 import { valueAt } from "./heat-pixels.js";
 import { heatTexts } from "./strings-chart.js";
 
@@ -39,13 +40,9 @@ export function windowCsv(map, order, view, words, letter) {
   const units = Array.from(order.slice(view.r0, view.r1));
   const lines = [["step", "word", ...units.map((unit) => `${letter}_${unit}`)].join(",")];
   for (let t = view.t0; t < view.t1; t += 1) {
-    lines.push([t + 1, quoted(words[t] ?? ""), ...units.map((unit) => valueAt(map, unit, t))].join(","));
+    lines.push([t + 1, csvWord(words[t] ?? ""), ...units.map((unit) => valueAt(map, unit, t))].join(","));
   }
   return new Blob([`${lines.join("\n")}\n`], { type: "text/csv" });
-}
-
-function quoted(word) {
-  return /[",\n\r]/.test(word) ? `"${word.replaceAll('"', '""')}"` : word;
 }
 
 /** Paint the map with its margins, a title and a line of small print into one PNG, at least 1200 pixels wide. */
@@ -75,20 +72,11 @@ export async function mapPng(heat, title, small) {
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 
-/** Hand a blob to the reader as a file. */
-export function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
 /** Ask the server for a whole trace as a file, and hand it to the reader. */
 export async function saveFile(context, question, kind) {
   // A server that has let the trace go makes it anew for this question, which costs next to nothing.
   await context.store.ask("get", "order", { by: "index", layer: 0, direction: "forward" }, { question });
   const trace = await context.store.traceOf(question);
   const blob = await context.api.file("export", { kind, trace: trace.id, state: context.fragment() });
-  save(blob, `trace.${kind}`);
+  saveBlob(blob, `trace.${kind}`);
 }

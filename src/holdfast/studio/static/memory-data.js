@@ -1,6 +1,7 @@
 // What the Memory view asks the server for, kept so that nothing is asked twice: maps, orders, facts, lanes.
 
 import { makeMap, quantise } from "./heat-pixels.js";
+import { wholeWord } from "./whole-word.js";
 
 const MOST_BYTES = 128e6;
 const MOST_FLOATS = 262144; // maps up to this size come as floats, so that every value under the cursor is exact
@@ -127,11 +128,6 @@ export function withWord(text, word, other) {
 /** Whether a word stands alone somewhere in a text. */
 export function hasWord(text, word) {
   return Boolean(word) && wholeWord(word).test(text);
-}
-
-function wholeWord(word) {
-  const literal = word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, "gu");
 }
 
 /** Take words parted by commas apart. */

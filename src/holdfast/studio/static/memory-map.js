@@ -3,7 +3,8 @@
 import { h, roving } from "./a11y.js";
 import { colour } from "./colour.js";
 import { heatMap } from "./heat.js";
-import { mapPng, save, windowCsv, windowTable } from "./heat-files.js";
+import { saveBlob } from "./files.js";
+import { mapPng, windowCsv, windowTable } from "./heat-files.js";
 import { paint, pixelSize, valueAt } from "./heat-pixels.js";
 import { memoryTexts as texts } from "./strings-memory.js";
 
@@ -138,13 +139,13 @@ class MapPanel {
   async savePng() {
     if (!this.given?.map) return;
     this.heat.flush();
-    save(await mapPng(this.heat, this.handlers.title(), `${this.given.name} · Holdfast Studio`), `memory-${this.given.letter}.png`);
+    saveBlob(await mapPng(this.heat, this.handlers.title(), `${this.given.name} · Holdfast Studio`), `memory-${this.given.letter}.png`);
   }
 
   saveCsv() {
     if (!this.given?.map) return;
     const { map, words, letter } = this.given;
-    save(windowCsv(map, this.heat.given.order, this.heat.view, words, letter), `memory-${letter}.csv`);
+    saveBlob(windowCsv(map, this.heat.given.order, this.heat.view, words, letter), `memory-${letter}.csv`);
   }
 
   /** Take the map off the page. */

@@ -1,6 +1,7 @@
 // The data all views share: the models, the present text's trace, and the exact frames of the unit looked at.
 
 import { isAbort } from "./api.js";
+import { wholeWord } from "./whole-word.js";
 
 const WINDOW = 64;
 const KEPT_WINDOWS = 200;
@@ -47,7 +48,7 @@ export function makeStore(api, state) {
   /** The word whose memory is asked for: state.k, else the country that stands in the text; "" where there is none. */
   store.key = (text = store.text()) => {
     const candidates = [state.get().k, store.info.key, ...(store.info.alternatives ?? [])];
-    return candidates.find((word) => word && wordPattern(word).test(text)) ?? "";
+    return candidates.find((word) => word && wholeWord(word).test(text)) ?? "";
   };
 
   /** The body of the trace request of the present state. */
@@ -57,7 +58,7 @@ export function makeStore(api, state) {
     const key = store.model?.task === "language" && text.length < LONGEST_WITH_ALTERNATIVES ? store.key(text) : "";
     if (key) {
       const others = [store.info.key, ...store.info.alternatives].filter((word) => word && word !== key);
-      body.alternatives = others.slice(0, ALTERNATIVES).map((word) => text.replace(wordPattern(key), word));
+      body.alternatives = others.slice(0, ALTERNATIVES).map((word) => text.replace(wholeWord(key), word));
     }
     const clamps = readClamps(state.get().cl);
     if (clamps.length) body.clamps = clamps;
@@ -143,12 +144,6 @@ export function readClamps(text) {
 /** Writes clamps as the address holds them. */
 export function writeClamps(clamps) {
   return clamps.map((c) => [c.layer, c.direction, c.unit, c.gate, c.from, c.to, c.value].join(",")).join(";");
-}
-
-/** A pattern of a whole word. */
-function wordPattern(word) {
-  const literal = word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, "gu");
 }
 
 function orAborted(promise, signal) {
